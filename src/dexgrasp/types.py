@@ -9,10 +9,14 @@ fingers in the order of the hand's YAML.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dexgrasp.errors import GraspError
+
+if TYPE_CHECKING:
+    from dexgrasp.objects import ObjectModel
 
 Array = np.ndarray
 
@@ -200,7 +204,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class ObjectPlacement:
-    """An object by catalogue name or mesh file, and its mesh frame's pose in the world."""
+    """An object and its mesh frame's pose in the world."""
 
-    name: str
+    model: ObjectModel
     T_world_object: Array = field(default_factory=lambda: np.eye(4))

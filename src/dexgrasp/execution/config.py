@@ -1,0 +1,56 @@
+"""Parameters of the phase machine."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dexgrasp.config import load_config, resource_path
+
+
+class PhaseTimeouts(BaseModel):
+    """Longest time of each phase [s]; past it the goal fails with the phase's code."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    approach: float = Field(gt=0.0)
+    cover: float = Field(gt=0.0)
+    pregrasp_closure: float = Field(gt=0.0)
+    full_grasp: float = Field(gt=0.0)
+    lift: float = Field(gt=0.0)
+    hold: float = Field(gt=0.0)
+    place: float = Field(gt=0.0)
+    release: float = Field(gt=0.0)
+    retreat: float = Field(gt=0.0)
+
+
+class ExecutionConfig(BaseModel):
+    """Figures of `config/execution/default.yaml`, where each has its unit and meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clearance: float = Field(gt=0.0)
+    travel_height: float = Field(ge=0.0)
+    palm_speed: float = Field(gt=0.0)
+    palm_turn_speed: float = Field(gt=0.0)
+    cover_speed: float = Field(gt=0.0)
+    cover_slack: float = Field(ge=0.0)
+    closing_speed: float = Field(gt=0.0)
+    overclose: float = Field(ge=0.0)
+    touch_force: float = Field(gt=0.0)
+    lost_force: float = Field(ge=0.0)
+    lost_time: float = Field(gt=0.0)
+    squeeze_time: float = Field(gt=0.0)
+    settle_time: float = Field(ge=0.0)
+    lift_height: float = Field(gt=0.0)
+    lift_speed: float = Field(gt=0.0)
+    hold_time: float = Field(ge=0.0)
+    release_time: float = Field(gt=0.0)
+    joint_speed_limit: float = Field(gt=0.0)
+    position_tolerance: float = Field(gt=0.0)
+    rotation_tolerance: float = Field(gt=0.0)
+    timeouts: PhaseTimeouts
+
+    @classmethod
+    def load(cls, name: str = "default") -> ExecutionConfig:
+        """Read `config/execution/<name>.yaml`. Raises ConfigError."""
+        return load_config(resource_path("config", "execution", f"{name}.yaml"), cls)

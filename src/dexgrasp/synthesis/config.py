@@ -1,0 +1,51 @@
+"""Parameters of the grasp generator."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dexgrasp.config import load_config, resource_path
+
+
+class EnergyWeights(BaseModel):
+    """Weights of the energy terms, in the order in which the kernel takes them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contact: float
+    normal: float
+    closure: float
+    penetration: float
+    table: float
+    self_collision: float
+    penetration_margin: float
+    table_margin: float
+    posture: float
+
+
+class SynthesisConfig(BaseModel):
+    """Figures of `config/synthesis/default.yaml`, where each has its unit and meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    samples: int = Field(ge=8)
+    steps: int = Field(ge=10)
+    rates: tuple[float, float, float]
+    weights: EnergyWeights
+    friction: float = Field(gt=0.0)
+    grip: float = Field(gt=0.0)
+    torque_share: float = Field(gt=0.0, le=1.0)
+    opening: float = Field(gt=0.0)
+    max_penetration: float = Field(gt=0.0)
+    max_gap: float = Field(gt=0.0)
+    max_residual: float = Field(gt=0.0)
+    max_object_extent: float = Field(gt=0.0)
+    workspace_radius: float = Field(gt=0.0)
+    check_candidates: int = Field(ge=0)
+    check_clearance: float = Field(gt=0.0)
+    check_timestep: float = Field(gt=0.0)
+
+    @classmethod
+    def load(cls, name: str = "default") -> SynthesisConfig:
+        """Read `config/synthesis/<name>.yaml`. Raises ConfigError."""
+        return load_config(resource_path("config", "synthesis", f"{name}.yaml"), cls)

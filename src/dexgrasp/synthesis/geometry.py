@@ -1,0 +1,31 @@
+"""What a synthesizer is given: a shape in the world and the table below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dexgrasp.objects import ObjectModel
+from dexgrasp.perception import complete
+from dexgrasp.types import Array, DetectedObject
+
+
+@dataclass(frozen=True)
+class GraspGeometry:
+    """A whole or completed object at `T_world_object` (4, 4) on a table of given height [m]."""
+
+    model: ObjectModel
+    T_world_object: Array
+    table_height: float
+
+    @classmethod
+    def from_detection(cls, detected: DetectedObject) -> GraspGeometry:
+        """The shape completed from a single view. Raises SceneError for an unusable cloud."""
+        return cls(complete(detected), detected.T_world_object, detected.table_height)
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        """Lowest and highest corner (3,) of the mesh in the object's frame [m]."""
+        low, high = self.model.mesh.bounds
+        return np.asarray(low), np.asarray(high)
