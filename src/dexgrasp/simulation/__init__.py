@@ -3,6 +3,7 @@
 from dexgrasp.errors import UnknownNameError
 from dexgrasp.hands import HandModel
 from dexgrasp.simulation.backend import SimBackend
+from dexgrasp.simulation.check import check_backend
 from dexgrasp.simulation.config import CameraConfig, SimulationConfig
 from dexgrasp.simulation.mujoco_backend import MujocoBackend
 
@@ -18,4 +19,4 @@ def make_backend(
     return BACKENDS[kind](hand, config, worlds, seed=seed)
 
 
-__all__ = ["CameraConfig", "MujocoBackend", "SimBackend", "SimulationConfig", "make_backend"]
+__all__ = ["CameraConfig", "MujocoBackend", "SimBackend", "SimulationConfig", "check_backend", "make_backend"]
