@@ -26,7 +26,7 @@ def test_a_pinch_carries_its_load_by_friction() -> None:
     )
     np.testing.assert_allclose(forces.sum(axis=0), -load, atol=0.02)
     np.testing.assert_allclose(np.abs(forces[:, 0]), 8.0, atol=0.1)
-    assert left < 0.01
+    assert left < 0.02
 
 
 def test_too_heavy_a_load_is_met_by_a_harder_grip() -> None:
@@ -44,7 +44,7 @@ def test_pushes_from_one_side_leave_a_wrench(friction: float) -> None:
     _, left = holding_forces(
         PINCH_POINTS, normals, np.array([8.0, 8.0]), np.zeros(3), np.zeros(3), friction
     )
-    assert left > 0.001
+    assert left > 0.9
     forces, _ = holding_forces(
         PINCH_POINTS, normals, np.array([8.0, 8.0]), np.zeros(3), np.zeros(3), friction
     )

@@ -31,8 +31,8 @@ def holding_forces(
 
     points, normals: (k, 3) contacts [m] and unit normals into the object; pressing: (k,)
     wished normal forces [N]; load: (3,) external force at `center` [N]. Returns forces on
-    the object (k, 3) [N] and the norm of the wrench left over, moments over the mean
-    contact radius, as a share of the total pressing. The squeeze rule of Dexonomy
+    the object (k, 3) [N] and, as a share of the total pressing, the norm of the wrench left
+    over (moments over the mean contact radius) plus the pressing not reached. The squeeze rule of Dexonomy
     (arXiv 2504.18829) and FRoGGeR's force balance, as one non-negative least squares.
     """
     edges = friction_cone(normals, friction).reshape(-1, 3)
@@ -44,5 +44,6 @@ def holding_forces(
     wanted = np.concatenate([WRENCH_WEIGHT * np.concatenate([-load, np.zeros(3)]), pressing])
     share, _ = nnls(matrix, wanted)
     forces = (share[:, None] * edges).reshape(len(points), CONE_EDGES, 3).sum(axis=1)
-    left = wrench @ share + np.concatenate([load, np.zeros(3)])
-    return forces, float(np.linalg.norm(left) / max(pressing.sum(), 1e-9))
+    left = np.linalg.norm(wrench @ share + np.concatenate([load, np.zeros(3)]))
+    missing = np.maximum(pressing - press @ share, 0.0).sum()
+    return forces, float((left + missing) / max(pressing.sum(), 1e-9))

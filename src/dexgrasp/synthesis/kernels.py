@@ -256,7 +256,7 @@ def turn_palm(palm, wx, wy, wz):
             [z * x * (1 - c) - y * s, z * y * (1 - c) + x * s, c + z * z * (1 - c)],
         ]
     )
-    palm[:3, :3] = turn @ palm[:3, :3]
+    palm[:3, :3] = turn @ np.ascontiguousarray(palm[:3, :3])
 
 
 @njit(cache=True, fastmath=True, parallel=True)
