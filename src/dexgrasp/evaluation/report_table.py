@@ -1,0 +1,132 @@
+"""Trials as a table: it grows in place on a terminal, line by line in a log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from dexgrasp.evaluation.report_page import (
+    ABSENT,
+    SURVEY_PICK_RATE,
+    SURVEY_PLAUSIBLE_RATE,
+    number,
+    percent,
+    yes_or_no,
+)
+from dexgrasp.evaluation.results import Share, Summary, TrialResult
+
+COLUMNS = ("object", "phase", "grasp", "score", "height", "slip", "plausible", "verdict")
+LINE_WIDTHS = (24, 17, 10, 6, 8, 5, 10, 0)
+
+
+class TrialBoard:
+    """The live table of a run. Use as a context manager.
+
+    On a terminal the running trial is the last row and its phase changes in place;
+    elsewhere (a pipe, a launch log) each finished trial is one line.
+    """
+
+    def __init__(self, title: str, console: Console | None = None) -> None:
+        self.title = title
+        self.console = console or Console()
+        self._results: list[TrialResult] = []
+        self._running: tuple[str, str] | None = None
+        self._live = Live(console=self.console, auto_refresh=False, transient=False)
+
+    def __enter__(self) -> TrialBoard:
+        if self.console.is_terminal:
+            self._live.start()
+        else:
+            self._print_line(self.title)
+            self._print_line(fixed_line(COLUMNS))
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._running = None
+        if self.console.is_terminal:
+            self._refresh()
+            self._live.stop()
+
+    def running(self, object_name: str, phase: str) -> None:
+        """Show that the trial of `object_name` is in `phase`."""
+        self._running = (object_name, phase)
+        self._refresh()
+
+    def finished(self, result: TrialResult) -> None:
+        """Add a row for a finished trial."""
+        self._results.append(result)
+        self._running = None
+        if self.console.is_terminal:
+            self._refresh()
+        else:
+            self._print_line(fixed_line(trial_cells(result)))
+
+    def _refresh(self) -> None:
+        if self.console.is_terminal:
+            self._live.update(trial_table(self._results, self.title, self._running), refresh=True)
+
+    def _print_line(self, line: str) -> None:
+        """Unstyled and unwrapped, whatever width a log pretends to have."""
+        self.console.print(Text(line), soft_wrap=True)
+        self.console.file.flush()
+
+
+def trial_table(
+    results: Sequence[TrialResult], title: str, running: tuple[str, str] | None = None
+) -> Table:
+    """One row per trial, and one for the `running` (object, phase)."""
+    table = Table(title=title, title_justify="left")
+    for name in COLUMNS:
+        table.add_column(name, justify="right" if name in ("score", "height") else "left")
+    for result in results:
+        style = "green" if result.success else "red"
+        cells = [Text(cell) for cell in trial_cells(result)]
+        cells[-1].stylize(style)
+        table.add_row(*cells)
+    if running is not None:
+        object_name, phase = running
+        table.add_row(Text(object_name), Text(phase.lower(), style="cyan"), style="dim")
+    return table
+
+
+def trial_cells(result: TrialResult) -> tuple[str, ...]:
+    """The texts of one row, in the order of COLUMNS."""
+    return (
+        result.object,
+        result.phase.lower(),
+        result.grasp_kind or ABSENT,
+        number(result.grasp_score, 2),
+        number(result.max_height, 2, " m"),
+        yes_or_no(result.slip),
+        ABSENT if result.plausible is None else yes_or_no(result.plausible),
+        result.verdict,
+    )
+
+
+def fixed_line(cells: Sequence[str]) -> str:
+    """The cells in columns of LINE_WIDTHS characters."""
+    return "".join(cell.ljust(width) for cell, width in zip(cells, LINE_WIDTHS, strict=True))
+
+
+def summary_lines(summary: Summary) -> list[str]:
+    """Shares with their intervals beside the survey's, and the stages' latencies."""
+    lines = [_share_line("picks", summary.picks, SURVEY_PICK_RATE)]
+    if summary.plausible.total:
+        lines.append(_share_line("plausible", summary.plausible, SURVEY_PLAUSIBLE_RATE))
+    stages = [
+        f"{stage} {median:.2f} s (p95 {p95:.2f})"
+        for stage, (median, p95) in summary.seconds.items()
+    ]
+    return [*lines, f"median {', '.join(stages)}"] if stages else lines
+
+
+def _share_line(label: str, share: Share, survey: float) -> str:
+    low, high = share.interval
+    return (
+        f"{label}: {share.passed} of {share.total} = {percent(share.rate)} "
+        f"(95% interval {percent(low)} to {percent(high)}; survey {survey:.1%})"
+    )
