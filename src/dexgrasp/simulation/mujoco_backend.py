@@ -124,7 +124,7 @@ class MujocoBackend:
         opened = self.hand.postures["open"] if joint_position is None else joint_position
         joints = np.broadcast_to(opened, (k, self.hand.joint_count))
         if T_world_object is None:
-            T_world_object = np.array([p.T_world_object for p in self.placements])
+            T_world_object = np.array([p.T_world_object for p in self.placements]).reshape(-1, 4, 4)
         objects = np.broadcast_to(T_world_object, (k, len(self.placements), 4, 4))
         with self._lock:
             self._batch.reset(rows, stage=mujoco.mjtStage.mjSTAGE_NONE)

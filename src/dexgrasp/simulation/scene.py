@@ -50,6 +50,7 @@ def build_model(
 ) -> mujoco.MjModel:
     """Compile the world: table, hand on a Cartesian servo, objects, cameras, sensors."""
     spec = mujoco.MjSpec()
+    spec.compiler.degree = False
     _options(spec, config)
     _table(spec, config)
     _wrist(spec, config)
@@ -82,7 +83,7 @@ def _options(spec: mujoco.MjSpec, config: SimulationConfig) -> None:
             name=name,
             pos=pose[:3, 3],
             quat=quaternion_from_pose(pose),
-            fovy=np.degrees(camera.fovy),
+            fovy=np.degrees(camera.fovy),  # MuJoCo takes degrees here whatever the compiler says
         )
     spec.visual.global_.offwidth = max(config.camera.width, config.overview.width)
     spec.visual.global_.offheight = max(config.camera.height, config.overview.height)

@@ -233,11 +233,7 @@ def clear_approach(
     hand: HandModel, geometry: GraspGeometry, candidates: Candidates, config: SynthesisConfig
 ) -> Array:
     """(n,) bool: the opened hand reaches the grasp along its approach without touching."""
-    links = hand.forward(candidates.pregrasp)
-    centers = (
-        np.einsum("nsij,sj->nsi", links[:, hand.sphere_link, :3, :3], hand.sphere_centers)
-        + links[:, hand.sphere_link, :3, 3]
-    )
+    centers = hand.sphere_positions(candidates.pregrasp)
     centers = np.einsum("nij,nsj->nsi", candidates.palms[:, :3, :3], centers)
     centers += candidates.palms[:, None, :3, 3]
     approach = candidates.palms[:, :3, :3] @ hand.T_palm_grasp[:3, 2]
