@@ -42,7 +42,7 @@ def two_finger_chain(rng: np.random.Generator):
 def evaluate(terms, chain, palm, q, field):
     kinematics, spheres, pairs, candidates = chain
     buffers = tuple(np.zeros(s) for s in ((5, 3, 3), (5, 3), (5, 3), (5, 3), (10, 3), (2, 3), (2, 3), (2, 3)))
-    gradient, chosen, report = np.zeros(10), np.zeros(2, dtype=np.int64), np.zeros(7)
+    gradient, chosen, report = np.zeros(10), np.zeros(2, dtype=np.int64), np.zeros(8)
     value = energy(
         kinematics, spheres, pairs, candidates, field, -0.03, np.zeros(3), 0.05, terms,
         palm, q, np.zeros(4), np.array([True, True]), buffers, gradient, chosen, report,

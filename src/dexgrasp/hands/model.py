@@ -16,7 +16,7 @@ from dexgrasp.hands.urdf import Link, Primitive, read_urdf
 from dexgrasp.types import Array
 
 PAD_POINTS = 20
-SELF_COLLISION_MARGIN = 0.002  # [m] by which spheres may overlap in the open posture
+SELF_COLLISION_MARGIN = 0.001  # [m] by which spheres may overlap in the named postures
 
 
 def hand_names() -> list[str]:
@@ -130,8 +130,8 @@ class HandModel:
         excluded = np.zeros((len(self.links), len(self.links)), dtype=bool)
         for a, b in self.collision_exclusions:
             excluded[a, b] = excluded[b, a] = True
-        centers = self.sphere_positions(self.postures["open"][None])[0]
-        gap = np.linalg.norm(centers[:, None] - centers[None], axis=2)
+        centers = self.sphere_positions(np.array(list(self.postures.values())))
+        gap = np.linalg.norm(centers[:, :, None] - centers[:, None], axis=3).min(axis=0)
         gap -= self.sphere_radii[:, None] + self.sphere_radii[None]
         first, second = np.triu_indices(len(self.sphere_radii), k=1)
         apart = (own[first] & own[second]).sum(axis=1) == 0

@@ -19,9 +19,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-MAX_FINGERS = 6
-
-
 @njit(cache=True, fastmath=True, inline="always")
 def lookup(grid, origin, spacing, x, y, z, gradient):
     """Trilinear signed distance and its gradient; beyond the grid, its border plus the gap."""
@@ -57,31 +54,68 @@ def lookup(grid, origin, spacing, x, y, z, gradient):
     return distance
 
 
+@njit(cache=True, fastmath=True, inline="always")
+def rotate(rotation, vector, out):
+    """out = rotation @ vector, without the allocation and call of a matrix library."""
+    for i in range(3):
+        out[i] = (
+            rotation[i, 0] * vector[0] + rotation[i, 1] * vector[1] + rotation[i, 2] * vector[2]
+        )
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def compose(first, second, out):
+    """out = first @ second for 3 x 3 matrices."""
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = (
+                first[i, 0] * second[0, j] + first[i, 1] * second[1, j] + first[i, 2] * second[2, j]
+            )
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def cross(a, b, out):
+    """out = a x b."""
+    out[0] = a[1] * b[2] - a[2] * b[1]
+    out[1] = a[2] * b[0] - a[0] * b[2]
+    out[2] = a[0] * b[1] - a[1] * b[0]
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def dot(a, b):
+    """a . b of two vectors of three."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def axis_turn(x, y, z, angle, out):
+    """Rotation about the unit axis (x, y, z) by `angle` [rad] (Rodrigues)."""
+    s, c = np.sin(angle), np.cos(angle)
+    d = 1.0 - c
+    out[0, 0], out[0, 1], out[0, 2] = c + x * x * d, x * y * d - z * s, x * z * d + y * s
+    out[1, 0], out[1, 1], out[1, 2] = y * x * d + z * s, c + y * y * d, y * z * d - x * s
+    out[2, 0], out[2, 1], out[2, 2] = z * x * d - y * s, z * y * d + x * s, c + z * z * d
+
+
 @njit(cache=True, fastmath=True)
 def forward(parent, offset_rotation, offset_position, axis, joint, palm, q, rotation, position):
     """Poses of all links from the palm pose (4, 4) and joints; parents come before children."""
+    base, turn = np.empty((3, 3)), np.empty((3, 3))
     for link in range(len(parent)):
         up = parent[link]
         if up < 0:
             rotation[link] = palm[:3, :3]
             position[link] = palm[:3, 3]
             continue
-        position[link] = position[up] + rotation[up] @ offset_position[link]
-        base = rotation[up] @ offset_rotation[link]
+        rotate(rotation[up], offset_position[link], position[link])
+        for i in range(3):
+            position[link, i] += position[up, i]
         if joint[link] < 0:
-            rotation[link] = base
+            compose(rotation[up], offset_rotation[link], rotation[link])
             continue
-        angle = q[joint[link]]
-        x, y, z = axis[link]
-        s, c = np.sin(angle), np.cos(angle)
-        turn = np.array(
-            [
-                [c + x * x * (1 - c), x * y * (1 - c) - z * s, x * z * (1 - c) + y * s],
-                [y * x * (1 - c) + z * s, c + y * y * (1 - c), y * z * (1 - c) - x * s],
-                [z * x * (1 - c) - y * s, z * y * (1 - c) + x * s, c + z * z * (1 - c)],
-            ]
-        )
-        rotation[link] = base @ turn
+        compose(rotation[up], offset_rotation[link], base)
+        axis_turn(axis[link, 0], axis[link, 1], axis[link, 2], q[joint[link]], turn)
+        compose(base, turn, rotation[link])
 
 
 @njit(cache=True, fastmath=True, inline="always")
@@ -97,32 +131,39 @@ def push(force, moment, link, point, gx, gy, gz):
 
 @njit(cache=True, fastmath=True)
 def closure_weights(points, normals, used, center, length, weights):
-    """Non-negative shares of the fingers' pushes that best balance each other, first one 1."""
+    """Non-negative shares of the fingers' pushes that best balance each other; they sum to 2.
+
+    Coordinate descent on the squared wrench, shares within [0.15, 1] before scaling.
+    """
     count = len(used)
+    wrench = np.zeros((count, 6))
+    arm = np.empty(3)
+    total = np.zeros(6)
     for f in range(count):
         weights[f] = 0.5 if used[f] else 0.0
-    force = np.zeros(3)
-    torque = np.zeros(3)
+        for i in range(3):
+            arm[i] = (points[f, i] - center[i]) / length
+            wrench[f, i] = normals[f, i]
+        cross(arm, normals[f], wrench[f, 3:])
+        for i in range(6):
+            total[i] += weights[f] * wrench[f, i]
     for _ in range(12):
         for f in range(count):
             if not used[f]:
                 continue
-            force[:] = 0.0
-            torque[:] = 0.0
-            for g in range(count):
-                if g != f and used[g]:
-                    arm = (points[g] - center) / length
-                    force += weights[g] * normals[g]
-                    torque += weights[g] * np.cross(arm, normals[g])
-            arm = (points[f] - center) / length
-            own = np.cross(arm, normals[f])
-            best = -(force @ normals[f] + torque @ own) / (1.0 + own @ own)
-            weights[f] = min(max(best, 0.15), 1.0)
-        total = 0.0
-        for f in range(count):
-            total += weights[f]
-        for f in range(count):
-            weights[f] *= 2.0 / total
+            along, size = 0.0, 0.0
+            for i in range(6):
+                along += (total[i] - weights[f] * wrench[f, i]) * wrench[f, i]
+                size += wrench[f, i] * wrench[f, i]
+            best = min(max(-along / size, 0.15), 1.0)
+            for i in range(6):
+                total[i] += (best - weights[f]) * wrench[f, i]
+            weights[f] = best
+    sum_of_shares = 0.0
+    for f in range(count):
+        sum_of_shares += weights[f]
+    for f in range(count):
+        weights[f] *= 2.0 / sum_of_shares
 
 
 @njit(cache=True, fastmath=True)
@@ -130,7 +171,10 @@ def energy(
     kinematics, spheres, pairs, candidates, field, table, center, length, terms,
     palm, q, reference, used, buffers, gradient, chosen, report,
 ):
-    """Energy of one sample; fills its gradient (6 + J), contacts (F) and report (7)."""
+    """Energy of one sample; fills its gradient (6 + J), contacts (F) and report:
+
+    squared gaps, normals, closure, penetration, table, self-collision, then a cost a finger.
+    """
     parent, offset_rotation, offset_position, axis, joint, order = kinematics
     sphere_center, sphere_radius, sphere_link = spheres
     candidate_point, candidate_normal, candidate_link, candidate_finger = candidates
@@ -140,101 +184,121 @@ def energy(
     force[:] = 0.0
     moment[:] = 0.0
     report[:] = 0.0
-    slope = np.zeros(3)
+    slope, point, normal, scratch = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     # Penetration of object and table.
     for s in range(len(sphere_link)):
         link = sphere_link[s]
-        where[s] = position[link] + rotation[link] @ sphere_center[s]
+        spot = where[s]
+        rotate(rotation[link], sphere_center[s], spot)
+        for i in range(3):
+            spot[i] += position[link, i]
         depth = sphere_radius[s] + terms[6] - lookup(
-            grid, origin, spacing, where[s, 0], where[s, 1], where[s, 2], slope
+            grid, origin, spacing, spot[0], spot[1], spot[2], slope
         )
         if depth > 0.0:
             report[3] += depth * depth
             g = -2.0 * terms[3] * depth
-            push(force, moment, link, where[s], g * slope[0], g * slope[1], g * slope[2])
-        low = sphere_radius[s] + terms[7] - (where[s, 2] - table)
+            push(force, moment, link, spot, g * slope[0], g * slope[1], g * slope[2])
+        low = sphere_radius[s] + terms[7] - (spot[2] - table)
         if low > 0.0:
             report[4] += low * low
-            push(force, moment, link, where[s], 0.0, 0.0, -2.0 * terms[4] * low)
+            push(force, moment, link, spot, 0.0, 0.0, -2.0 * terms[4] * low)
     # Self-collision.
     for p in range(len(pairs)):
         a, b = pairs[p, 0], pairs[p, 1]
-        delta = where[a] - where[b]
-        gap = np.sqrt(delta @ delta) + 1e-9
-        depth = sphere_radius[a] + sphere_radius[b] - gap
-        if depth > 0.0:
+        reach = sphere_radius[a] + sphere_radius[b]
+        dx, dy, dz = (
+            where[a, 0] - where[b, 0], where[a, 1] - where[b, 1], where[a, 2] - where[b, 2]
+        )
+        squared = dx * dx + dy * dy + dz * dz
+        if squared < reach * reach:
+            gap = np.sqrt(squared) + 1e-9
+            depth = reach - gap
             report[5] += depth * depth
             g = -2.0 * terms[5] * depth / gap
-            push(force, moment, sphere_link[a], where[a], g * delta[0], g * delta[1], g * delta[2])
-            push(force, moment, sphere_link[b], where[b], -g * delta[0], -g * delta[1],
-                 -g * delta[2])
+            push(force, moment, sphere_link[a], where[a], g * dx, g * dy, g * dz)
+            push(force, moment, sphere_link[b], where[b], -g * dx, -g * dy, -g * dz)
     # The candidate of each finger that is nearest and faces the surface best.
     for f in range(len(used)):
         chosen[f] = -1
-        best = 1e9
-        for c in range(len(candidate_link)):
-            if candidate_finger[c] != f or not used[f]:
-                continue
-            link = candidate_link[c]
-            point = position[link] + rotation[link] @ candidate_point[c]
-            distance = lookup(grid, origin, spacing, point[0], point[1], point[2], slope)
-            normal = rotation[link] @ candidate_normal[c]
-            cost = abs(distance) + 0.012 * (1.0 + normal @ slope)
-            if cost < best:
-                best = cost
-                chosen[f] = c
-                tip[f] = point
-                facing[f] = normal
-                surface[f] = slope
-                report[6] = max(report[6], 0.0)
+        report[6 + f] = 1e9
+    for c in range(len(candidate_link)):
+        f = candidate_finger[c]
+        if not used[f]:
+            continue
+        link = candidate_link[c]
+        rotate(rotation[link], candidate_point[c], point)
+        for i in range(3):
+            point[i] += position[link, i]
+        distance = lookup(grid, origin, spacing, point[0], point[1], point[2], slope)
+        rotate(rotation[link], candidate_normal[c], normal)
+        cost = abs(distance) + 0.012 * (1.0 + dot(normal, slope))
+        if cost < report[6 + f]:
+            report[6 + f] = cost
+            chosen[f] = c
+            for i in range(3):
+                tip[f, i], facing[f, i], surface[f, i] = point[i], normal[i], slope[i]
     for f in range(len(used)):
         if not used[f]:
             continue
         link = candidate_link[chosen[f]]
-        point = tip[f]
-        distance = lookup(grid, origin, spacing, point[0], point[1], point[2], slope)
+        distance = lookup(grid, origin, spacing, tip[f, 0], tip[f, 1], tip[f, 2], slope)
         report[0] += distance * distance
         g = 2.0 * terms[0] * distance
-        push(force, moment, link, point, g * slope[0], g * slope[1], g * slope[2])
-        report[1] += 1.0 + facing[f] @ slope
-        moment[link] += terms[1] * np.cross(facing[f], slope)
+        push(force, moment, link, tip[f], g * slope[0], g * slope[1], g * slope[2])
+        report[1] += 1.0 + dot(facing[f], slope)
+        cross(facing[f], slope, scratch)
+        for i in range(3):
+            moment[link, i] += terms[1] * scratch[i]
     # Balance of the pushes.
-    weights = np.zeros(MAX_FINGERS)
+    weights = np.zeros(len(used))
     closure_weights(tip, facing, used, center, length, weights)
-    net = np.zeros(3)
-    twist = np.zeros(3)
+    net, twist, arm = np.zeros(3), np.zeros(3), np.empty(3)
     for f in range(len(used)):
         if used[f]:
-            net += weights[f] * facing[f]
-            twist += weights[f] * np.cross((tip[f] - center) / length, facing[f])
-    report[2] = net @ net + twist @ twist
+            for i in range(3):
+                arm[i] = (tip[f, i] - center[i]) / length
+            cross(arm, facing[f], scratch)
+            for i in range(3):
+                net[i] += weights[f] * facing[f, i]
+                twist[i] += weights[f] * scratch[i]
+    report[2] = dot(net, net) + dot(twist, twist)
     for f in range(len(used)):
         if not used[f]:
             continue
         link = candidate_link[chosen[f]]
-        arm = (tip[f] - center) / length
-        on_normal = 2.0 * terms[2] * weights[f] * (net + np.cross(twist, arm))
-        moment[link] += np.cross(facing[f], on_normal)
-        on_point = 2.0 * terms[2] * weights[f] / length * np.cross(facing[f], twist)
-        push(force, moment, link, tip[f], on_point[0], on_point[1], on_point[2])
+        for i in range(3):
+            arm[i] = (tip[f, i] - center[i]) / length
+        cross(twist, arm, scratch)
+        g = 2.0 * terms[2] * weights[f]
+        for i in range(3):
+            normal[i] = g * (net[i] + scratch[i])
+        cross(facing[f], normal, scratch)
+        for i in range(3):
+            moment[link, i] += scratch[i]
+        cross(facing[f], twist, scratch)
+        g /= length
+        push(force, moment, link, tip[f], g * scratch[0], g * scratch[1], g * scratch[2])
     # Sum over the chain, children before parents.
     gradient[:] = 0.0
     for link in range(len(parent) - 1, -1, -1):
         up = parent[link]
+        cross(position[link], force[link], scratch)
+        for i in range(3):
+            scratch[i] = moment[link, i] - scratch[i]
         if joint[link] >= 0:
-            direction = rotation[link] @ axis[link]
-            at = position[link]
-            about = moment[link] - np.cross(at, force[link])
-            gradient[6 + joint[link]] = direction @ about
+            rotate(rotation[link], axis[link], normal)
+            gradient[6 + joint[link]] = dot(normal, scratch)
         if up >= 0:
-            force[up] += force[link]
-            moment[up] += moment[link]
+            for i in range(3):
+                force[up, i] += force[link, i]
+                moment[up, i] += moment[link, i]
         else:
-            gradient[0:3] = force[link]
-            gradient[3:6] = moment[link] - np.cross(position[link], force[link])
+            for i in range(3):
+                gradient[i] = force[link, i]
+                gradient[3 + i] = scratch[i]
     for j in range(len(q)):
-        away = q[j] - reference[j]
-        gradient[6 + j] += 2.0 * terms[8] * away
+        gradient[6 + j] += 2.0 * terms[8] * (q[j] - reference[j])
     return (
         terms[0] * report[0] + terms[1] * report[1] + terms[2] * report[2]
         + terms[3] * report[3] + terms[4] * report[4] + terms[5] * report[5]
@@ -247,16 +311,10 @@ def turn_palm(palm, wx, wy, wz):
     angle = np.sqrt(wx * wx + wy * wy + wz * wz)
     if angle < 1e-12:
         return
-    x, y, z = wx / angle, wy / angle, wz / angle
-    s, c = np.sin(angle), np.cos(angle)
-    turn = np.array(
-        [
-            [c + x * x * (1 - c), x * y * (1 - c) - z * s, x * z * (1 - c) + y * s],
-            [y * x * (1 - c) + z * s, c + y * y * (1 - c), y * z * (1 - c) - x * s],
-            [z * x * (1 - c) - y * s, z * y * (1 - c) + x * s, c + z * z * (1 - c)],
-        ]
-    )
-    palm[:3, :3] = turn @ np.ascontiguousarray(palm[:3, :3])
+    turn, turned = np.empty((3, 3)), np.empty((3, 3))
+    axis_turn(wx / angle, wy / angle, wz / angle, angle, turn)
+    compose(turn, palm, turned)
+    palm[:3, :3] = turned
 
 
 @njit(cache=True, fastmath=True, parallel=True)
@@ -278,8 +336,9 @@ def optimise(
         size = 6 + joint_count
         gradient, first, second = np.zeros(size), np.zeros(size), np.zeros(size)
         chosen = np.zeros(fingers, dtype=np.int64)
-        report = np.zeros(7)
+        report = np.zeros(6 + fingers)
         palm, q = palms[n].copy(), joints[n].copy()
+        spin = np.zeros(3)
         for step in range(steps):
             energy(
                 kinematics, spheres, pairs, candidates, field, table, center, length, terms,
@@ -293,7 +352,6 @@ def optimise(
             norm = 1.0 - 0.95 ** (step + 1)
             for i in range(3):
                 palm[i, 3] -= rates[0] * scale * first[i] / (np.sqrt(second[i] / norm) + 1e-12)
-            spin = np.zeros(3)
             for i in range(3):
                 spin[i] = -rates[1] * scale * first[3 + i] / (
                     np.sqrt(second[3 + i] / norm) + 1e-12)
@@ -301,10 +359,10 @@ def optimise(
             for j in range(joint_count):
                 change = rates[2] * scale * first[6 + j] / (np.sqrt(second[6 + j] / norm) + 1e-12)
                 q[j] = min(max(q[j] - change, lower[j]), upper[j])
-        reports[n, 7] = energy(
+        reports[n, 6] = energy(
             kinematics, spheres, pairs, candidates, field, table, center, length, terms,
             palm, q, references[n], used[n], buffers, gradient, chosen, report,
         )
         palms[n], joints[n] = palm, q
         tips[n], facings[n], surfaces[n] = buffers[5], buffers[6], buffers[7]
-        reports[n, :7] = report
+        reports[n, :6] = report[:6]

@@ -199,7 +199,7 @@ def run_kernel(
     low, high = geometry.bounds
     palms, joints = starts.palms.copy(), starts.joints.copy()
     tips, facings, surfaces = (np.zeros((n, fingers, 3)) for _ in range(3))
-    reports = np.zeros((n, 8))
+    reports = np.zeros((n, 7))
     optimise(
         hand.kernel_kinematics, hand.kernel_spheres, hand.self_collision_pairs,
         hand.kernel_contacts, (sdf.grid, sdf.origin, sdf.spacing), table,
