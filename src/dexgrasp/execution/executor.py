@@ -216,7 +216,7 @@ class GraspExecutor:
         return np.full(len(rows), Fault.NONE, dtype=np.int64)
 
     def _approach_phase(self, rows: Array, observation: Observation) -> Targets:
-        """Travel above the stand-off with open fingers, then descend to it while preshaping."""
+        """Travel above the stand-off with open fingers, preshape, then descend to it."""
         goal = self._standoff(rows)
         above = goal.copy()
         above[:, 2, 3] = np.maximum(
@@ -230,14 +230,12 @@ class GraspExecutor:
         palm = np.where(
             there[:, None, None], interpolate_poses(above, goal, minimum_jerk(fraction)), travel
         )
+        # Open first, then shaped before the descent: an open thumb may reach beyond the stand-off.
+        share = self.time_in_phase[rows] / np.maximum(travel_time, 0.5)
         opened = np.broadcast_to(self.hand.postures["open"], (len(rows), self.hand.joint_count))
-        to_open = minimum_jerk(self.time_in_phase[rows] / np.maximum(travel_time, 0.5))[:, None]
         start = self._start_joints[rows]
-        joints = start + to_open * (opened - start)
-        shape = minimum_jerk(fraction)[:, None]
-        joints = np.where(
-            there[:, None], opened + shape * (self._pregrasp[rows] - opened), joints
-        )
+        joints = start + minimum_jerk(2.0 * share)[:, None] * (opened - start)
+        joints += minimum_jerk(2.0 * share - 1.0)[:, None] * (self._pregrasp[rows] - joints)
         done = (fraction >= 1.0) & self._arrived(rows, goal, observation)
         return palm, joints, done, self._ok(rows)
 

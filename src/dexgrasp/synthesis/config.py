@@ -34,6 +34,7 @@ class SynthesisConfig(BaseModel):
     weights: EnergyWeights
     friction: float = Field(gt=0.0)
     grip: float = Field(gt=0.0)
+    max_grip: float = Field(gt=0.0)
     torque_share: float = Field(gt=0.0, le=1.0)
     opening: float = Field(gt=0.0)
     max_penetration: float = Field(gt=0.0)
@@ -42,6 +43,8 @@ class SynthesisConfig(BaseModel):
     max_object_extent: float = Field(gt=0.0)
     workspace_radius: float = Field(gt=0.0)
     check_candidates: int = Field(ge=0)
+    check_survivors: int = Field(ge=1)
+    check_shift: float = Field(ge=0.0)
     check_clearance: float = Field(gt=0.0)
     check_timestep: float = Field(gt=0.0)
 

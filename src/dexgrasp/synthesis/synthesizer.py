@@ -143,13 +143,15 @@ class OptimizingSynthesizer:
         """Squeeze and pregrasp joints of every candidate, and how well its forces balance."""
         config = self.config
         weight = np.array([0.0, 0.0, -GRAVITY * geometry.model.mass])
+        # Thumb and fingers each carry half of the weight by friction, with half to spare.
+        grip = np.clip(-0.75 * weight[2] / config.friction, config.grip, config.max_grip)
         points_palm = palm_points(candidates)
         jacobians = hand.contact_jacobians(candidates.joints, points_palm)  # (n, F, 3, J)
         limit = config.torque_share * hand.effort_limit
         for n in range(len(candidates.joints)):
             used = np.flatnonzero(candidates.used[n])
-            pressing = np.full(len(used), config.grip / max(len(used) - 1, 1))
-            pressing[-1] = config.grip
+            pressing = np.full(len(used), grip / max(len(used) - 1, 1))
+            pressing[-1] = grip
             forces, candidates.residual[n] = holding_forces(
                 candidates.tips[n, used], -candidates.surfaces[n, used], pressing, weight,
                 np.asarray(geometry.model.com), config.friction,
