@@ -6,7 +6,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from dexgrasp.evaluation.report_page import PageContent, render_page
-from dexgrasp.evaluation.results import Summary, TrialResult, summarise
+from dexgrasp.evaluation.results import Summary, TrialResult, group_by, summarise
 
 RECORDED_PACKAGES = ("dexgrasp", "mujoco", "numpy", "open3d", "ros-rclpy")
 RECORDING_PATTERN = "**/*.mcap"
@@ -48,10 +48,16 @@ class Report:
             "created": self.created,
             "rerun": self.rerun,
             "summary": self.summary.as_dict(),
+            "by_hand": _grouped(self.trials, "hand"),
+            "by_object": _grouped(self.trials, "object"),
             "trials": [trial.as_dict() for trial in self.trials],
             "machine": describe_machine(),
             "versions": package_versions(),
         }
+
+
+def _grouped(trials: Sequence[TrialResult], key: str) -> dict[str, Any]:
+    return {name: summarise(group).as_dict() for name, group in group_by(trials, key).items()}
 
 
 def new_results_folder(root: Path, now: datetime | None = None) -> Path:

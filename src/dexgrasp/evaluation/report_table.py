@@ -17,7 +17,7 @@ from dexgrasp.evaluation.report_page import (
     percent,
     yes_or_no,
 )
-from dexgrasp.evaluation.results import Share, Summary, TrialResult
+from dexgrasp.evaluation.results import Share, Summary, TrialResult, group_by, summarise
 
 COLUMNS = ("object", "phase", "grasp", "score", "height", "slip", "plausible", "verdict")
 LINE_WIDTHS = (24, 17, 10, 6, 8, 5, 10, 0)
@@ -130,3 +130,37 @@ def _share_line(label: str, share: Share, survey: float) -> str:
         f"{label}: {share.passed} of {share.total} = {percent(share.rate)} "
         f"(95% interval {percent(low)} to {percent(high)}; survey {survey:.1%})"
     )
+
+
+def success_table(trials: Sequence[TrialResult]) -> Table:
+    """Picks of each object (rows) by each hand (columns), and all objects at the end."""
+    hands = group_by(trials, "hand")
+    table = Table(title="Picks", title_justify="left", show_footer=True)
+    table.add_column("object", footer="all")
+    for hand, group in hands.items():
+        table.add_column(hand, footer=_share_cell(summarise(group).picks), justify="right")
+    for name, group in group_by(trials, "object").items():
+        by_hand = group_by(group, "hand")
+        shares = (summarise(by_hand.get(hand, [])).picks for hand in hands)
+        table.add_row(name, *(_share_cell(share) for share in shares))
+    return table
+
+
+def latency_table(trials: Sequence[TrialResult]) -> Table:
+    """Median and 95th percentile of each stage's wall clock by each hand."""
+    summaries = {hand: summarise(group) for hand, group in group_by(trials, "hand").items()}
+    stages = dict.fromkeys(stage for summary in summaries.values() for stage in summary.seconds)
+    table = Table("stage", title="Seconds: median, 95th percentile", title_justify="left")
+    for hand in summaries:
+        table.add_column(hand, justify="right")
+    for stage in stages:
+        pairs = (summary.seconds.get(stage) for summary in summaries.values())
+        table.add_row(stage, *(f"{p[0]:.3f}  {p[1]:.3f}" if p else ABSENT for p in pairs))
+    return table
+
+
+def _share_cell(share: Share) -> str:
+    if not share.total:
+        return ABSENT
+    low, high = share.interval
+    return f"{share.passed}/{share.total} {percent(share.rate):>4} [{low:.0%}, {high:.0%}]"

@@ -139,6 +139,14 @@ def summarise(trials: Sequence[TrialResult]) -> Summary:
     )
 
 
+def group_by(trials: Iterable[TrialResult], key: str) -> dict[str, list[TrialResult]]:
+    """Trials by one of their text fields (`hand`, `object`, `through`), names sorted."""
+    groups: dict[str, list[TrialResult]] = {}
+    for trial in trials:
+        groups.setdefault(getattr(trial, key), []).append(trial)
+    return dict(sorted(groups.items()))
+
+
 def _latencies(trials: Iterable[TrialResult]) -> dict[str, tuple[float, float]]:
     stages: dict[str, list[float]] = {}
     for trial in trials:

@@ -1,0 +1,157 @@
+"""What all nodes share: lifecycle with readable faults, diagnostics, start and end."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Mapping
+
+import rclpy
+from dexgrasp_interfaces.msg import ErrorCode
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from dexgrasp.errors import DexgraspError
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+DIAGNOSTICS_PERIOD = 1.0  # [s]
+BACKGROUND = 10  # niceness of nodes that must not delay control and physics
+
+
+def error_code(error: Exception) -> int:
+    """The `ErrorCode` of an exception."""
+    return error.code if isinstance(error, DexgraspError) else ErrorCode.OTHER
+
+
+class StackNode(LifecycleNode):
+    """A lifecycle node whose faults are words and codes and never the end of the process.
+
+    Subclasses override `setup`, `start`, `stop` and `teardown`; what they raise makes the
+    transition fail. `active` is true between `start` and `stop`.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.active = False
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        # Wall time: a paused or dead simulation is the very case that must be reported.
+        self.create_timer(
+            DIAGNOSTICS_PERIOD, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    def setup(self) -> None:
+        """Read parameters and load what the node needs."""
+
+    def start(self) -> None:
+        """Begin to work."""
+
+    def stop(self) -> None:
+        """Stop working; keep what was loaded."""
+
+    def teardown(self) -> None:
+        """Release what `setup` loaded."""
+
+    def health(self) -> tuple[int, str, Mapping[str, object]]:
+        """Level of `DiagnosticStatus`, words and figures."""
+        return DiagnosticStatus.OK, "active" if self.active else "inactive", {}
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Lifecycle callback."""
+        return self._attempt("configure", self.setup)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Lifecycle callback."""
+        result = self._attempt("activate", self.start)
+        self.active = result == TransitionCallbackReturn.SUCCESS
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Lifecycle callback."""
+        self.active = False
+        return self._attempt("deactivate", self.stop)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Lifecycle callback."""
+        return self._attempt("clean up", self.teardown)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Lifecycle callback."""
+        return self._attempt("shut down", self.close)
+
+    def close(self) -> None:
+        """Stop and release everything, whatever the state."""
+        if self.active:
+            self.active = False
+            self.stop()
+        self.teardown()
+
+    def _attempt(self, what: str, action: Callable[[], None]) -> TransitionCallbackReturn:
+        try:
+            action()
+        except DexgraspError as error:
+            self.get_logger().error(f"cannot {what}: {error} (error {error.code})")
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not kill the node
+            self.get_logger().error(f"cannot {what}: {error}\n{traceback.format_exc()}")
+            return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
+
+    def _LifecycleNodeMixin__on_change_state(self, request, response):  # noqa: ANN001, ANN202, N802
+        # In Jazzy an illegal transition raises out of spin and kills the process.
+        parent = super()._LifecycleNodeMixin__on_change_state  # type: ignore[misc]
+        try:
+            return parent(request, response)
+        except Exception as error:  # noqa: BLE001 - RCLError is not public
+            self.get_logger().error(f"illegal lifecycle transition: {error}")
+            response.success = False
+            return response
+
+    def report_fault(self, error: Exception) -> None:
+        """Log what went wrong in a loop or callback, at most once a second."""
+        words = str(error) if isinstance(error, DexgraspError) else traceback.format_exc()
+        self.get_logger().error(
+            f"{words} (error {error_code(error)})", throttle_duration_sec=1.0
+        )
+
+    def _diagnose(self) -> None:
+        level, words, figures = self.health()
+        publish_status(self, self._diagnostics, level, words, figures)
+
+
+def publish_status(
+    node: Node, publisher, level: int, words: str, figures: Mapping[str, object]  # noqa: ANN001
+) -> None:
+    """Publish one `DiagnosticStatus` of this node."""
+    message = DiagnosticArray()
+    message.header.stamp = node.get_clock().now().to_msg()
+    values = [
+        KeyValue(key=key, value=f"{value:.3f}" if isinstance(value, float) else str(value))
+        for key, value in figures.items()
+    ]
+    status = DiagnosticStatus(name=node.get_fully_qualified_name(), message=words, values=values)
+    status.level = level if isinstance(level, bytes) else bytes([level])
+    message.status = [status]
+    publisher.publish(message)
+
+
+def run(make_node: Callable[[], Node], threads: int = 2, niceness: int = 0) -> None:
+    """Spin a node until Ctrl-C or SIGTERM, then close it."""
+    os.nice(niceness)
+    rclpy.init()
+    node = make_node()
+    executor = MultiThreadedExecutor(threads)
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        if isinstance(node, StackNode):
+            node.close()
+        executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+        rclpy.try_shutdown()

@@ -1,0 +1,17 @@
+"""Objects: shape, distance field, mass and how they rest; the catalogue and mesh files."""
+
+from dexgrasp.objects.catalogue import load_object, object_names
+from dexgrasp.objects.meshfile import checked_mesh
+from dexgrasp.objects.model import ObjectModel
+from dexgrasp.objects.sdf import SignedDistance, exact_signed_distance
+from dexgrasp.objects.voxels import Voxels
+
+__all__ = [
+    "ObjectModel",
+    "SignedDistance",
+    "Voxels",
+    "checked_mesh",
+    "exact_signed_distance",
+    "load_object",
+    "object_names",
+]

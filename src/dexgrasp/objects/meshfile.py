@@ -1,0 +1,64 @@
+"""Meshes from files: checked, and repaired where that is simple."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import trimesh
+
+from dexgrasp.errors import MeshError
+
+SUFFIXES = (".obj", ".stl", ".ply")
+LARGEST, SMALLEST = 2.0, 0.002  # [m] extents that a mesh in metres can plausibly have
+
+
+def read_mesh(path: Path) -> trimesh.Trimesh:
+    """A watertight mesh [m]. Raises MeshError for a file that is none and cannot be made one."""
+    if not path.is_file():
+        raise MeshError(f"{path} does not exist")
+    try:
+        mesh = trimesh.load(path, force="mesh", process=True)
+    except Exception as error:  # readers of three formats fail in as many ways
+        raise MeshError(f"{path} cannot be read as a mesh: {error}") from error
+    return checked_mesh(mesh, str(path))  # type: ignore[arg-type]
+
+
+def checked_mesh(mesh: trimesh.Trimesh, label: str) -> trimesh.Trimesh:
+    """A watertight, outward copy of `mesh` [m]. Raises MeshError saying what is wrong."""
+    if len(getattr(mesh, "faces", ())) == 0:
+        raise MeshError(f"{label} is empty: it has no triangles")
+    if not np.isfinite(mesh.vertices).all():
+        raise MeshError(f"{label} has vertices that are not finite")
+    _check_unit(float(mesh.extents.max()), label)
+    mesh = _repaired(mesh)
+    if not mesh.is_watertight:
+        edges = len(trimesh.grouping.group_rows(mesh.edges_sorted, require_count=1))
+        raise MeshError(
+            f"{label} is not watertight ({edges} open edges) and filling its holes failed; "
+            "close it in a mesh editor"
+        )
+    if not mesh.is_volume:
+        raise MeshError(f"{label} encloses no volume: its faces are inconsistently wound")
+    return mesh
+
+
+def _check_unit(extent: float, label: str) -> None:
+    if extent > LARGEST:
+        raise MeshError(
+            f"{label} is {extent:.4g} m long, more than {LARGEST} m: it is probably in "
+            "millimetres; scale it by 0.001"
+        )
+    if extent < SMALLEST:
+        raise MeshError(f"{label} is {extent:.2g} m long, less than {SMALLEST} m; meshes are in m")
+
+
+def _repaired(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    mesh.update_faces(mesh.nondegenerate_faces() & mesh.unique_faces())
+    mesh.remove_unreferenced_vertices()
+    if not mesh.is_watertight:
+        trimesh.repair.fill_holes(mesh)
+    trimesh.repair.fix_normals(mesh)
+    return mesh

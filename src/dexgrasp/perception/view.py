@@ -1,0 +1,88 @@
+"""What one view proves empty: the free space in front of and around a visible cloud.
+
+Only the cloud of one object and the camera's position are known (that is all that a ROS
+message carries), so the depth image is rebuilt: a virtual camera at the view point looks
+at the cloud, and each of its pixels takes the nearest projected point. Pixels further from
+every point than the cloud is dense look past the object: their rays are free throughout.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from dexgrasp.types import Array
+
+# Pixels per mean distance of two points: fine enough for smooth outlines.
+OVERSAMPLING = 2.0
+# Gaps in the cloud up to this many point distances wide are dropouts, not openings.
+LARGEST_GAP = 3.0
+# Free margin of pixels around the cloud; beyond it distances are extrapolated.
+MARGIN = 24
+
+
+class ViewModel:
+    """Free space seen from `view_point` (3,) past and in front of `cloud` (n, 3), world [m]."""
+
+    def __init__(self, cloud: Array, view_point: Array) -> None:
+        center = cloud.mean(axis=0)
+        self.origin = np.asarray(view_point, np.float64)
+        self.rotation = _looking_at(center - self.origin)
+        local = (cloud - self.origin) @ self.rotation
+        plane = local[:, :2] / local[:, 2:]
+        spacing = float(np.median(cKDTree(plane).query(plane, k=3)[0][:, 2]))
+        self.distance = float(local[:, 2].mean())
+        self.pitch = max(spacing, 1e-4) / OVERSAMPLING
+        self.low = plane.min(axis=0) - MARGIN * self.pitch
+        shape = np.ceil((plane.max(axis=0) - self.low) / self.pitch).astype(int) + MARGIN + 1
+        self._depth, outline = self._buffers(plane, local[:, 2], shape)
+        # Metres at the object's distance: positive outside the silhouette, negative within.
+        self._outline = (outline * self.pitch * self.distance).astype(np.float32)
+
+    def _buffers(self, plane: Array, depth: Array, shape: Array) -> tuple[Array, Array]:
+        """Depth image [m] and signed distance to the silhouette [pixels], both of `shape`."""
+        pixel = np.rint((plane - self.low) / self.pitch).astype(int)
+        order = np.argsort(-depth)
+        image = np.zeros(shape, np.float32)
+        image[tuple(pixel[order].T)] = depth[order]
+        gap, nearest = ndimage.distance_transform_edt(image == 0.0, return_indices=True)
+        image = image[tuple(nearest)]
+        # Closing: grow by half of the largest gap, shrink by all of that but the half pixel
+        # distance by which a surface reaches beyond its outermost points.
+        grown = gap <= 0.5 * LARGEST_GAP * OVERSAMPLING
+        shrink = 0.5 * (LARGEST_GAP - 1.0) * OVERSAMPLING
+        inside = ndimage.distance_transform_edt(grown) > shrink
+        outside_distance = ndimage.distance_transform_edt(~inside)
+        inside_distance = ndimage.distance_transform_edt(inside)
+        image = ndimage.median_filter(image, 3)
+        return image, outside_distance - inside_distance
+
+    def free(self, points: Array) -> Array:
+        """(...) metres by which points (..., 3) lie in seen free space; negative: unseen.
+
+        In front of a surface: the distance to it along the ray. Beside the silhouette: the
+        distance to it across the ray.
+        """
+        shape = self._depth.shape
+        rotation = self.rotation.astype(np.float32)
+        local = (np.asarray(points, np.float32) - self.origin.astype(np.float32)) @ rotation
+        depth = local[..., 2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            place = (local[..., :2] / depth[..., None] - self.low.astype(np.float32)) / np.float32(
+                self.pitch
+            )
+        row = np.clip(np.rint(place[..., 0]), 0, shape[0] - 1).astype(np.int32)
+        column = np.clip(np.rint(place[..., 1]), 0, shape[1] - 1).astype(np.int32)
+        flat = row * shape[1] + column
+        front = self._depth.ravel()[flat] - depth
+        return np.maximum(front, self._outline.ravel()[flat])
+
+
+def _looking_at(direction: Array) -> Array:
+    """(3, 3) rotation whose third column is `direction` normalised."""
+    forward = direction / np.linalg.norm(direction)
+    helper = np.array([0.0, 0.0, 1.0]) if abs(forward[2]) < 0.9 else np.array([1.0, 0.0, 0.0])
+    right = np.cross(forward, helper)
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(forward, right), forward], axis=1)
