@@ -34,6 +34,7 @@ class ExecutionConfig(BaseModel):
     palm_turn_speed: float = Field(gt=0.0)
     cover_speed: float = Field(gt=0.0)
     cover_slack: float = Field(ge=0.0)
+    blocked_lag: float = Field(gt=0.0)
     closing_speed: float = Field(gt=0.0)
     overclose: float = Field(ge=0.0)
     touch_force: float = Field(gt=0.0)

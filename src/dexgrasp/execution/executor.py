@@ -248,14 +248,18 @@ class GraspExecutor:
         )
 
     def _cover_phase(self, rows: Array, observation: Observation) -> Targets:
-        """Move along the approach axis until the grasp pose or a touch close to it."""
+        """Move along the approach axis until the grasp pose, or a touch close to it.
+
+        A touch farther out is pushed through only as long as the palm keeps up.
+        """
         goal = self._grasp_palm[rows]
         palm, ended = self._timed_pose(rows, goal, self.config.cover_speed)
-        remaining = np.linalg.norm(goal[:, :3, 3] - observation.T_world_palm[rows, :3, 3], axis=1)
-        touched = self.touching[rows].any(axis=1) & ~np.isnan(observation.finger_force[rows, 0])
-        early = touched & (remaining > self.config.cover_slack)
+        measured = observation.T_world_palm[rows, :3, 3]
+        remaining = np.linalg.norm(goal[:, :3, 3] - measured, axis=1)
+        lag = np.linalg.norm(palm[:, :3, 3] - measured, axis=1)
+        touched = self.touching[rows].any(axis=1) & (remaining < self.config.cover_slack)
         done = touched | (ended & self._arrived(rows, goal, observation))
-        fault = np.where(early, Fault.COVER_BLOCKED, Fault.NONE)
+        fault = np.where(lag > self.config.blocked_lag, Fault.COVER_BLOCKED, Fault.NONE)
         return palm, self._pregrasp[rows], done, fault
 
     def _closure_phase(self, rows: Array, observation: Observation) -> Targets:

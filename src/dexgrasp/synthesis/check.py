@@ -16,6 +16,7 @@ from dexgrasp.types import GraspSet, ObjectPlacement
 
 CONTROL_PERIOD = 0.02
 LIFT = 0.08
+HEAVIER, SLIPPERIER = 1.3, 0.7  # the stressed object against the perceived one
 LONGEST = 8.0  # [s] of one trial
 
 
@@ -51,7 +52,14 @@ def try_in_physics(
         shifts = np.concatenate([across, -across])
         model = geometry.model
         worse = replace(
-            geometry, model=replace(model, mass=1.3 * model.mass, friction=0.7 * model.friction)
+            geometry,
+            model=replace(
+                model,
+                mass=HEAVIER * model.mass,
+                inertia=HEAVIER * model.inertia,
+                friction=SLIPPERIER * model.friction,
+                solids=model.parts,
+            ),
         )
         twice = np.tile(best, 2)
         stressed = steadiness(hand, worse, grasps[twice], config, shifts).reshape(2, -1)

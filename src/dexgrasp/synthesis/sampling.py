@@ -41,7 +41,7 @@ def approach_directions(count: int, rng: np.random.Generator) -> Array:
     tilt = np.where(
         rng.random(count) < 0.55,
         np.abs(rng.normal(0.0, 0.35, count)),
-        rng.uniform(0.5, 1.65, count),
+        rng.uniform(0.5, 1.45, count),
     )
     heading = rng.uniform(0.0, 2.0 * np.pi, count)
     return np.stack(
