@@ -1,39 +1,31 @@
-"""Reads the part of URDF that hands use; anything else is an error."""
+"""Reading a URDF: moving links with their joints, inertia and primitive shapes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import xacro
 from scipy.spatial.transform import Rotation
 
 from dexgrasp.errors import ConfigError
+from dexgrasp.hands.primitives import Primitive
 from dexgrasp.types import Array
 
-
-@dataclass(frozen=True)
-class Primitive:
-    """A collision shape of link index `link` at `T_link_primitive` (4, 4).
-
-    size [m]: box (x, y, z) edges; capsule and cylinder (radius, length of the straight part),
-    axis z; sphere (radius,).
-    """
-
-    link: int
-    kind: str
-    size: tuple[float, ...]
-    T_link_primitive: Array
+CAPSULE, CAP = "_capsule", "_cap"
 
 
 @dataclass(frozen=True)
 class Link:
-    """A body: parent index (-1: palm), joint index in the canonical order (-1: fixed).
+    """A link of the hand, rigid with everything that fixed joints attach to it.
 
-    T_parent_link: (4, 4) at joint angle zero; axis: (3,) in the link; mass [kg];
-    com (3,) [m] and inertia (3, 3) [kg m2] about it, in the link.
+    parent: index of the parent link, -1 for the palm.  joint: index of the joint that moves
+    it in the canonical order, -1 for the palm.  T_parent_link: (4, 4) at joint angle 0.
+    axis: (3,) joint axis in the link's frame.  mass [kg], com (3,) [m] and inertia (3, 3)
+    [kg m^2] about the com, in the link's frame.
     """
 
     name: str
@@ -47,139 +39,174 @@ class Link:
 
 
 @dataclass
-class Urdf:
-    """Links with parents before children, shapes, and joint figures by joint name."""
+class UrdfTree:
+    """Links with parents before children, shapes, and what fixed joints attach to which link.
 
-    text: str
+    limits: lower, upper [rad], effort [Nm] and velocity [rad/s] by joint name.
+    """
+
     links: list[Link] = field(default_factory=list)
     primitives: list[Primitive] = field(default_factory=list)
-    limits: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
+    limits: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    fixed_frames: dict[str, tuple[int, Array]] = field(default_factory=dict)
 
 
-def vector(text: str | None) -> Array:
-    """Three numbers, zero when absent."""
-    return np.array([float(v) for v in (text or "0 0 0").split()])
-
-
-def origin(element: ElementTree.Element) -> Array:
-    """(4, 4) pose of an element's <origin>, identity when absent."""
-    pose = np.eye(4)
-    found = element.find("origin")
-    if found is not None:
-        pose[:3, :3] = Rotation.from_euler("xyz", vector(found.get("rpy"))).as_matrix()
-        pose[:3, 3] = vector(found.get("xyz"))
-    return pose
-
-
-def read_urdf(path: Path, palm_link: str, joint_order: tuple[str, ...]) -> Urdf:
-    """Expand a xacro (or plain URDF) file and read its tree. Raises ConfigError."""
+def expand(path: Path) -> str:
+    """The URDF text of a .urdf or .xacro file. Raises ConfigError when it does not expand."""
     try:
-        text = xacro.process_file(str(path)).toprettyxml(indent="  ")
-        root = ElementTree.fromstring(text)
+        return xacro.process_file(str(path)).toprettyxml(indent="  ")  # type: ignore[union-attr]
     except Exception as error:  # xacro raises many types, some of its own
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    result = Urdf(text)
-    links = {element.get("name", ""): element for element in root.findall("link")}
-    joints = root.findall("joint")
-    moving = {j.get("name", "") for j in joints if j.get("type") == "revolute"}
-    if moving != set(joint_order):
-        raise ConfigError(
-            f"{path}: joint_order differs from the URDF's revolute joints by "
-            f"{sorted(moving.symmetric_difference(joint_order))}"
-        )
-    if palm_link not in links:
-        raise ConfigError(f"{path}: no link {palm_link!r}; links: {', '.join(links)}")
-    indices = {palm_link: 0}
-    result.links.append(_link(links[palm_link], -1, -1, np.eye(4), np.zeros(3)))
-    while True:
-        fresh = [
-            j for j in joints
-            if _end(j, "parent") in indices and _end(j, "child") not in indices
-        ]
-        if not fresh:
-            break
-        for joint in fresh:
-            _add_joint(result, joint, links, indices, joint_order, path)
-    if len(indices) != len(links):
-        raise ConfigError(f"{path}: links not connected to the palm: {set(links) - set(indices)}")
-    for name, index in indices.items():
-        result.primitives += [
-            _primitive(shape, index, path) for shape in links[name].findall("collision")
-        ]
-    return result
+        raise ConfigError(f"{path} cannot be expanded: {error}") from error
 
 
-def _end(joint: ElementTree.Element, which: str) -> str:
-    found = joint.find(which)
-    return "" if found is None else found.get("link", "")
+def read_tree(text: str, root: str, joint_order: tuple[str, ...]) -> UrdfTree:
+    """Links from `root` on, joints numbered by `joint_order`.
+
+    Links behind fixed joints are merged into their moving ancestor. Raises ConfigError for
+    joints other than revolute and fixed, collision meshes, and joints missing on either side.
+    """
+    robot = ElementTree.fromstring(text)
+    elements = {link.attrib["name"]: link for link in robot.findall("link")}
+    if root not in elements:
+        raise ConfigError(f"the URDF has no link '{root}'; it has {', '.join(elements)}")
+    children: dict[str, list[ElementTree.Element]] = {name: [] for name in elements}
+    for joint in robot.findall("joint"):
+        ends = [_attribute(joint, end, "link") for end in ("parent", "child")]
+        for end in ends:
+            if end not in elements:
+                raise ConfigError(f"joint '{joint.get('name')}' joins an unknown link '{end}'")
+        children[ends[0]].append(joint)
+    tree = UrdfTree()
+    tree.links.append(_link(elements[root], -1, -1, np.eye(4), np.zeros(3)))
+    tree.primitives.extend(_primitives(elements[root], 0, np.eye(4)))
+    _descend(tree, elements, children, root, 0, np.eye(4), joint_order)
+    missing = set(joint_order) - set(tree.limits)
+    if missing:
+        raise ConfigError(f"joints {sorted(missing)} of joint_order are not in the URDF")
+    return tree
 
 
-def _add_joint(
-    result: Urdf,
-    joint: ElementTree.Element,
-    links: dict[str, ElementTree.Element],
-    indices: dict[str, int],
+def _descend(
+    tree: UrdfTree,
+    elements: dict[str, ElementTree.Element],
+    children: dict[str, list[ElementTree.Element]],
+    name: str,
+    index: int,
+    T_link_frame: Array,
     joint_order: tuple[str, ...],
-    path: Path,
 ) -> None:
-    name, kind = joint.get("name", ""), joint.get("type")
-    if kind not in ("revolute", "fixed"):
-        raise ConfigError(f"{path}: joint {name!r} is {kind!r}; allowed: revolute, fixed")
-    child = _end(joint, "child")
-    number, axis = -1, np.zeros(3)
-    if kind == "revolute":
-        number = joint_order.index(name)
-        found, limit = joint.find("axis"), joint.find("limit")
-        if found is None or limit is None:
-            raise ConfigError(f"{path}: joint {name!r} needs <axis> and <limit>")
-        axis = vector(found.get("xyz"))
+    for joint in children[name]:
+        child = _attribute(joint, "child", "link")
+        pose = T_link_frame @ _origin(joint)
+        if joint.attrib["type"] == "fixed":
+            tree.fixed_frames[child] = (index, pose)
+            tree.primitives.extend(_primitives(elements[child], index, pose))
+            extra = _link(elements[child], -1, -1, pose, np.zeros(3))
+            tree.links[index] = _merge(tree.links[index], extra)
+            _descend(tree, elements, children, child, index, pose, joint_order)
+            continue
+        number = _number(tree, joint, joint_order)
+        axis = _vector(joint.find("axis"), "xyz", (1.0, 0.0, 0.0))
         axis = axis / np.linalg.norm(axis)
-        lower, upper, effort, speed = (
-            float(limit.get(key, "nan")) for key in ("lower", "upper", "effort", "velocity")
+        tree.links.append(_link(elements[child], index, number, pose, axis))
+        own = len(tree.links) - 1
+        tree.primitives.extend(_primitives(elements[child], own, np.eye(4)))
+        _descend(tree, elements, children, child, own, np.eye(4), joint_order)
+
+
+def _number(tree: UrdfTree, joint: ElementTree.Element, joint_order: tuple[str, ...]) -> int:
+    """Place of a moving joint in the canonical order; notes its limits."""
+    name, kind = joint.attrib["name"], joint.attrib["type"]
+    if kind != "revolute" or joint.find("mimic") is not None:
+        raise ConfigError(
+            f"joint '{name}' is {kind}; hands have fixed and revolute joints without mimic"
         )
-        result.limits[name] = (lower, upper, effort, speed)
-    indices[child] = len(result.links)
-    parent = indices[_end(joint, "parent")]
-    result.links.append(_link(links[child], parent, number, origin(joint), axis))
+    if name not in joint_order:
+        raise ConfigError(f"joint '{name}' of the URDF is missing in joint_order")
+    limit = joint.find("limit")
+    if limit is None:
+        raise ConfigError(f"joint '{name}' has no limit")
+    try:
+        tree.limits[name] = tuple(
+            float(limit.attrib[key]) for key in ("lower", "upper", "effort", "velocity")
+        )
+    except KeyError as error:
+        raise ConfigError(f"the limit of joint '{name}' lacks {error}") from error
+    return joint_order.index(name)
 
 
 def _link(
-    element: ElementTree.Element, parent: int, joint: int, T_parent_link: Array, axis: Array
+    element: ElementTree.Element, parent: int, joint: int, pose: Array, axis: Array
 ) -> Link:
-    name = element.get("name", "")
-    inertial = element.find("inertial")
-    mass, tensor = (None, None) if inertial is None else (
-        inertial.find("mass"), inertial.find("inertia"))
-    if inertial is None or mass is None or tensor is None:
-        raise ConfigError(f"link {name!r} has no complete <inertial>")
-    i = {key: float(tensor.get(key, "0")) for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")}
-    inertia = np.array(
-        [
-            [i["ixx"], i["ixy"], i["ixz"]],
-            [i["ixy"], i["iyy"], i["iyz"]],
-            [i["ixz"], i["iyz"], i["izz"]],
-        ]
-    )
-    pose = origin(inertial)
-    inertia = pose[:3, :3] @ inertia @ pose[:3, :3].T
-    return Link(
-        name, parent, joint, T_parent_link, axis, float(mass.get("value", "nan")), pose[:3, 3],
-        inertia,
-    )
+    name, inertial = element.attrib["name"], element.find("inertial")
+    if inertial is None:
+        return Link(name, parent, joint, pose, axis, 0.0, np.zeros(3), np.zeros((3, 3)))
+    origin = _origin(inertial)
+    names = (("ixx", "ixy", "ixz"), ("ixy", "iyy", "iyz"), ("ixz", "iyz", "izz"))
+    tensor = np.array([[float(_attribute(inertial, "inertia", n)) for n in row] for row in names])
+    turned = origin[:3, :3] @ tensor @ origin[:3, :3].T
+    mass = float(_attribute(inertial, "mass", "value"))
+    return Link(name, parent, joint, pose, axis, mass, origin[:3, 3], turned)
 
 
-def _primitive(shape: ElementTree.Element, link: int, path: Path) -> Primitive:
-    geometry = shape.find("geometry")
-    inner = None if geometry is None or not len(geometry) else geometry[0]
-    tag = "" if inner is None else inner.tag
-    if inner is None or tag not in ("box", "cylinder", "sphere"):
-        raise ConfigError(f"{path}: collision shape {tag!r}; allowed: box, cylinder, sphere")
-    if tag == "box":
-        size = tuple(vector(inner.get("size")))
-    elif tag == "sphere":
-        size = (float(inner.get("radius", "nan")),)
-    else:
-        size = (float(inner.get("radius", "nan")), float(inner.get("length", "nan")))
-        if shape.get("name", "").endswith("_capsule"):
-            tag = "capsule"
-    return Primitive(link, tag, tuple(float(v) for v in size), origin(shape))
+def _merge(link: Link, fixed: Link) -> Link:
+    """`link` with the mass of `fixed`, whose T_parent_link is its pose in `link`."""
+    mass = link.mass + fixed.mass
+    if fixed.mass == 0.0:
+        return link
+    rotation = fixed.T_parent_link[:3, :3]
+    other_com = rotation @ fixed.com + fixed.T_parent_link[:3, 3]
+    com = (link.mass * link.com + fixed.mass * other_com) / mass
+    inertia = _shifted(link.inertia, link.mass, link.com - com) + _shifted(
+        rotation @ fixed.inertia @ rotation.T, fixed.mass, other_com - com
+    )
+    return replace(link, mass=mass, com=com, inertia=inertia)
+
+
+def _shifted(inertia: Array, mass: float, offset: Array) -> Array:
+    return inertia + mass * (offset @ offset * np.eye(3) - np.outer(offset, offset))
+
+
+def _primitives(element: ElementTree.Element, link: int, pose: Array) -> Iterator[Primitive]:
+    for collision in element.findall("collision"):
+        name = collision.attrib.get("name", "")
+        shape = collision.find("geometry/*")
+        if name.endswith(CAP):  # an end of a capsule, drawn for RViz
+            continue
+        if shape is None or shape.tag not in ("box", "cylinder", "sphere"):
+            raise ConfigError(
+                f"collision '{name}' of link '{element.attrib['name']}' is not a box, cylinder "
+                "or sphere; hands collide by primitives"
+            )
+        if shape.tag == "box":
+            kind, size = "box", _vector(shape, "size", (0.0, 0.0, 0.0))
+        elif shape.tag == "sphere":
+            kind, size = "sphere", np.array([float(shape.attrib["radius"])])
+        else:
+            kind = "capsule" if name.endswith(CAPSULE) else "cylinder"
+            size = np.array([float(shape.attrib["radius"]), float(shape.attrib["length"])])
+        yield Primitive(name, link, kind, size, pose @ _origin(collision))
+
+
+def _origin(element: ElementTree.Element) -> Array:
+    """(4, 4) pose of an element's <origin>, identity without one."""
+    pose, origin = np.eye(4), element.find("origin")
+    pose[:3, 3] = _vector(origin, "xyz", (0.0, 0.0, 0.0))
+    # URDF's roll, pitch, yaw turn about fixed axes
+    pose[:3, :3] = Rotation.from_euler("xyz", _vector(origin, "rpy", (0.0, 0.0, 0.0))).as_matrix()
+    return pose
+
+
+def _vector(
+    element: ElementTree.Element | None, name: str, default: tuple[float, float, float]
+) -> Array:
+    if element is None or name not in element.attrib:
+        return np.array(default)
+    return np.array([float(v) for v in element.attrib[name].split()])
+
+
+def _attribute(element: ElementTree.Element, child: str, name: str) -> str:
+    found = element.find(child)
+    if found is None or name not in found.attrib:
+        raise ConfigError(f"<{element.tag} {element.attrib}> lacks <{child} {name}=…>")
+    return found.attrib[name]

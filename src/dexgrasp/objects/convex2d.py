@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from scipy.spatial import ConvexHull
@@ -87,7 +88,7 @@ def _trapezoids(polygon: Array) -> list[Array]:
     levels = np.unique(np.round(polygon[:, 1], 7))
     start, end = polygon, np.roll(polygon, -1, axis=0)
     pieces = []
-    for low, high in zip(levels[:-1], levels[1:], strict=True):
+    for low, high in pairwise(levels):
         middle = 0.5 * (low + high)
         crossing = (np.minimum(start[:, 1], end[:, 1]) < middle) & (
             np.maximum(start[:, 1], end[:, 1]) > middle

@@ -119,7 +119,7 @@ def _sample(
 
 
 @numba.njit(cache=True)
-def _axis(value, count):  # noqa: ANN001, ANN202
+def _axis(value, count):
     """Cell, fraction inside it and the gap outside the grid, all in cells."""
     inside = min(max(value, 0.0), count - 1.0)
     cell = min(int(inside), count - 2)
@@ -127,7 +127,7 @@ def _axis(value, count):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True)
-def _query(grid, origin, spacing, points, distance, gradient):  # noqa: ANN001, ANN202
+def _query(grid, origin, spacing, points, distance, gradient):
     for n in range(len(points)):
         i, u, du = _axis((points[n, 0] - origin[0]) / spacing, grid.shape[0])
         j, v, dv = _axis((points[n, 1] - origin[1]) / spacing, grid.shape[1])

@@ -167,7 +167,7 @@ def _flat(points: Array) -> Array:
     return points[:, :2]
 
 
-def _shapely(outline: Array):  # noqa: ANN202
+def _shapely(outline: Array):
     from shapely.geometry import Polygon
 
     return Polygon(outline)

@@ -1,0 +1,1 @@
+"""Metrics, the verdicts on a trial, and the reports that show them."""

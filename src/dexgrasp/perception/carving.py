@@ -1,0 +1,131 @@
+"""The field whose negative side is an object: what free space and symmetry leave of a grid."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from dexgrasp.perception.symmetry import Symmetry
+from dexgrasp.perception.view import ViewModel
+from dexgrasp.types import Array
+
+# A seen surface is at least this thick, else thin walls vanish between the grid's points [m].
+THICKNESS = 0.003
+# A seen point carved by more than this belongs to a part without the symmetry: a handle [m].
+CARVED = 0.004
+FEWEST_PART_POINTS = 12
+# Such a part reaches no further than this from its seen points [m].
+PART_REACH = 0.012
+PROFILE_TURNS = 48
+PROFILE_STEP = 0.0015  # [m]
+
+
+def carve(
+    points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry, table: float, spacing: float
+) -> Array:
+    """(n,) field at grid points (n, 3), negative inside [m].
+
+    cloud: (m, 3) visible points; table: height [m]; spacing: of the grid [m].
+    """
+    body = _revolved if symmetry.kind == "revolution" else _mirrored
+    solid = body(points, cloud, view, symmetry, spacing)
+    lost = _grouped(cloud[_carved_points(cloud, view, symmetry)], spacing)
+    if len(lost) >= FEWEST_PART_POINTS:
+        solid = np.minimum(solid, _part(points, lost, view, symmetry, spacing))
+    solid = np.minimum(solid, _skin(points, cloud, view, solid))
+    return np.maximum(solid, table - points[:, 2])
+
+
+def _revolved(
+    points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry, spacing: float
+) -> Array:
+    """Body of revolution: the field is found in the half plane (radius, z) and looked up."""
+    radius = np.hypot(*(points[:, :2] - symmetry.center).T)
+    low, high = points[:, 2].min(), points[:, 2].max()
+    r = np.arange(0.0, radius.max() + PROFILE_STEP, PROFILE_STEP)
+    z = np.arange(low, high + PROFILE_STEP, PROFILE_STEP)
+    turn = np.arange(PROFILE_TURNS) * 2.0 * np.pi / PROFILE_TURNS
+    ring = np.stack(np.broadcast_arrays(
+        symmetry.center[0] + r[:, None, None] * np.cos(turn),
+        symmetry.center[1] + r[:, None, None] * np.sin(turn),
+        z[:, None],
+    ), axis=-1)
+    profile = view.free(ring).max(axis=-1)
+    kept = cloud[~_carved_points(cloud, view, symmetry)]
+    kept = _inward(kept, view)
+    seen = np.stack([np.hypot(*(kept[:, :2] - symmetry.center).T), kept[:, 2]], axis=1)
+    half_plane = np.stack(np.meshgrid(r, z, indexing="ij"), axis=-1).reshape(-1, 2)
+    skin = cKDTree(seen).query(half_plane)[0].reshape(profile.shape) - 0.5 * THICKNESS
+    profile = np.minimum(profile, skin)
+    place = np.stack([radius, points[:, 2] - low]) / PROFILE_STEP
+    return ndimage.map_coordinates(profile, place, order=1, mode="nearest")
+
+
+def _mirrored(
+    points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry, spacing: float
+) -> Array:
+    """What no image of a place under mirror planes sees free, below seen points or images."""
+    field = view.free(symmetry.images(points.astype(np.float32))).max(axis=0)
+    kept = cloud[~_carved_points(cloud, view, symmetry)]
+    support = symmetry.images(kept).reshape(-1, 3)
+    return np.maximum(field, _beside(points, support, spacing))
+
+
+def _part(
+    points: Array, lost: Array, view: ViewModel, symmetry: Symmetry, spacing: float
+) -> Array:
+    """A part outside of the body's symmetry, itself mirrored at the plane of axis and part."""
+    own = Symmetry("none", symmetry.center)
+    if symmetry.kind == "revolution":
+        arm = lost[:, :2].mean(axis=0) - symmetry.center
+        own = Symmetry("plane", symmetry.center, float(np.arctan2(arm[1], arm[0])))
+    field = np.full(len(points), np.inf)
+    images = own.images(lost).reshape(-1, 3)
+    near = cKDTree(images).query(points, distance_upper_bound=PART_REACH + spacing)[0]
+    at = np.isfinite(near)
+    free = view.free(own.images(points[at].astype(np.float32))).max(axis=0)
+    field[at] = np.maximum(free, near[at] - PART_REACH)
+    return field
+
+
+def _skin(points: Array, cloud: Array, view: ViewModel, solid: Array) -> Array:
+    """Balls just behind the seen points, so that what is seen is there whatever is inferred."""
+    field = np.full(len(points), np.inf)
+    at = np.flatnonzero(solid > -THICKNESS)
+    tree = cKDTree(_inward(cloud, view))
+    field[at] = tree.query(points[at], distance_upper_bound=2.0 * THICKNESS)[0] - 0.5 * THICKNESS
+    return field
+
+
+def _inward(cloud: Array, view: ViewModel) -> Array:
+    """Points moved along their rays to the middle of the thinnest wall."""
+    ray = cloud - view.origin
+    return cloud + ray * (0.5 * THICKNESS / np.linalg.norm(ray, axis=1, keepdims=True))
+
+
+def _carved_points(cloud: Array, view: ViewModel, symmetry: Symmetry) -> Array:
+    """(m,) mask of the seen points whose images the view sees free."""
+    return view.free(symmetry.images(cloud.astype(np.float32))).max(axis=0) > CARVED
+
+
+def _grouped(points: Array, spacing: float) -> Array:
+    """Points with company: one alone is noise at an edge."""
+    if len(points) < FEWEST_PART_POINTS:
+        return points
+    neighbours = cKDTree(points).query_ball_point(points, 0.008, return_length=True)
+    return points[neighbours >= 6]
+
+
+def _beside(points: Array, support: Array, spacing: float) -> Array:
+    """(n,) level distance [m] of points from the footprint of `support` (m, 3)."""
+    low = points[:, :2].min(axis=0) - 2.0 * spacing
+    size = np.ceil((points[:, :2].max(axis=0) - low) / spacing).astype(int) + 3
+    cell = np.rint((support[:, :2] - low) / spacing).astype(int)
+    cell = cell[((cell >= 0) & (cell < size)).all(axis=1)]
+    mark = np.zeros(size, bool)
+    mark[tuple(cell.T)] = True
+    mark = ndimage.binary_closing(mark, iterations=max(1, round(0.004 / spacing)))
+    distance = ndimage.distance_transform_edt(~mark) - ndimage.distance_transform_edt(mark)
+    place = ((points[:, :2] - low) / spacing).T
+    return spacing * ndimage.map_coordinates(distance, place, order=1, mode="nearest")

@@ -1,0 +1,145 @@
+"""The whole shape of an object from the part that one view shows.
+
+What is not seen is filled, unless a symmetry says otherwise: a place is part of the object when
+neither it nor any image of it under the object's symmetry lies in seen free space, and it is
+above the table. The margin to free space is a signed field, so surfaces come out smooth, and
+openings that are seen (a bowl's inside, a mug's handle) stay open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from dexgrasp.errors import SceneError
+from dexgrasp.geometry import inverse, transform_points
+from dexgrasp.objects import ObjectModel, SignedDistance
+from dexgrasp.perception.carving import carve
+from dexgrasp.perception.cloud import thin_to
+from dexgrasp.perception.distance import distance_from_field
+from dexgrasp.perception.pieces import convex_pieces
+from dexgrasp.perception.surface import level_surface, simplified
+from dexgrasp.perception.symmetry import find_symmetry
+from dexgrasp.perception.view import ViewModel
+from dexgrasp.types import Array, DetectedObject
+
+DENSITY = 400.0  # [kg/m3], a filled package; what a cloud cannot tell
+MASS_RANGE = (0.05, 1.0)  # [kg]
+FRICTION = 0.6
+FEWEST_POINTS = 30
+SPACING, MOST_POINTS = 0.003, 4000
+# Below this the table was cut away together with the object's foot [m].
+FOOT = 0.010
+CELLS = 90_000
+FINEST = 0.002  # [m]
+DETAIL = 0.0005  # [m] that the mesh may differ from the field's surface
+SEEN_WITHIN = 0.005  # [m]
+
+
+@dataclass(frozen=True, eq=False)
+class CompletedObject(ObjectModel):
+    """An object model in the frame of its detection.
+
+    distance: signed distance, without the detour over the mesh.
+    seen: (vertices,) bool; the others are inferred.
+    symmetry: `revolution`, `two_planes`, `plane` or `none`.
+    confidence: share of the surface that was seen, 0 to 1.
+    """
+
+    distance: SignedDistance | None = None
+    seen: Array = field(default_factory=lambda: np.zeros(0, bool))
+    symmetry: str = "none"
+    confidence: float = 0.0
+
+    @property
+    def sdf(self) -> SignedDistance:  # type: ignore[override]
+        """Signed distance on a grid."""
+        return self.distance if self.distance is not None else SignedDistance.from_mesh(self.mesh)
+
+
+def complete(detected: DetectedObject) -> CompletedObject:
+    """The whole object in the frame `T_world_object` of a detection.
+
+    Raises SceneError when the cloud is empty, not finite or of the wrong shape, or when
+    nothing remains of it.
+    """
+    cloud = _usable(detected)
+    view = ViewModel(_with_foot(cloud, detected.table_height), detected.view_point)
+    symmetry = find_symmetry(cloud, view)
+    origin, spacing, shape = _grid(detected)
+    T = detected.T_world_object
+    points = transform_points(T, _lattice(origin, spacing, shape))
+    carved = carve(points, cloud, view, symmetry, detected.table_height, spacing)
+    solid = _largest(carved.reshape(shape), spacing)
+    surface = level_surface(solid, origin, spacing)
+    if len(surface.faces) == 0:
+        raise SceneError("the cloud of the object encloses no volume; look at it from elsewhere")
+    mesh = simplified(surface, DETAIL)
+    mass = float(np.clip(DENSITY * mesh.volume, *MASS_RANGE))
+    name = f"object_{detected.identifier}"
+    model = CompletedObject.from_bodies(name, mesh, [mesh], [1.0], mass, FRICTION, convex_pieces(mesh))
+    seen = _seen(mesh.vertices, transform_points(inverse(T), cloud))
+    return replace(
+        model,
+        distance=distance_from_field(solid, origin, spacing),
+        seen=seen,
+        symmetry=symmetry.kind,
+        confidence=float(seen[mesh.faces].mean(axis=1) @ mesh.area_faces / mesh.area),
+    )
+
+
+def _usable(detected: DetectedObject) -> Array:
+    cloud = np.asarray(detected.cloud, np.float64)
+    if cloud.ndim != 2 or cloud.shape[1] != 3:
+        raise SceneError(f"the object's cloud has shape {cloud.shape}; expected (n, 3)")
+    if len(cloud) and not np.isfinite(cloud).all():
+        raise SceneError("the object's cloud holds NaN or infinite points")
+    cloud = thin_to(cloud, SPACING, MOST_POINTS)
+    if len(cloud) < FEWEST_POINTS:
+        raise SceneError(
+            f"the object's cloud has {len(cloud)} points; {FEWEST_POINTS} are needed for a shape"
+        )
+    return cloud
+
+
+def _with_foot(cloud: Array, table_height: float) -> Array:
+    """The cloud, continued down to the table where it ends just above."""
+    low = cloud[cloud[:, 2] < table_height + FOOT]
+    below = [low]
+    for share in (0.0, 0.5):
+        foot = low.copy()
+        foot[:, 2] = table_height + share * (low[:, 2] - table_height)
+        below.append(foot)
+    return np.concatenate([cloud, *below[1:]])
+
+
+def _grid(detected: DetectedObject) -> tuple[Array, float, tuple[int, int, int]]:
+    """Origin (3,) in the object's frame, spacing [m] and shape of a grid around the object."""
+    size = np.asarray(detected.extents, float) + 0.03
+    spacing = max(FINEST, float((size.prod() / CELLS) ** (1.0 / 3.0)))
+    shape = np.ceil(size / spacing).astype(int) + 1
+    return -0.5 * spacing * (shape - 1), spacing, tuple(int(n) for n in shape)  # type: ignore[return-value]
+
+
+def _lattice(origin: Array, spacing: float, shape: tuple[int, int, int]) -> Array:
+    axes = [origin[i] + spacing * np.arange(shape[i]) for i in range(3)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def _largest(carved: Array, spacing: float) -> Array:
+    """The field smoothed, with all but its largest solid removed."""
+    carved = np.clip(carved, -3.0 * spacing, 3.0 * spacing)
+    smooth = ndimage.gaussian_filter(carved, 0.6)
+    labels, count = ndimage.label(smooth < 0.0)
+    if count > 1:
+        sizes = np.bincount(labels.ravel())[1:]
+        other = (labels > 0) & (labels != 1 + sizes.argmax())
+        smooth[other] = 0.1 * spacing
+    return smooth
+
+
+def _seen(vertices: Array, cloud: Array) -> Array:
+    return cKDTree(cloud).query(vertices, distance_upper_bound=SEEN_WITHIN)[0] < SEEN_WITHIN
