@@ -23,11 +23,14 @@ from dexgrasp_interfaces.msg import ErrorCode, TrialReport  # noqa: E402
 from dexgrasp_interfaces.srv import SpawnObject  # noqa: E402
 from dexgrasp_nodes.conversions import header, picture_to_msg  # noqa: E402
 from dexgrasp_nodes.demo_node import main  # noqa: E402
+from dexgrasp_nodes.node_base import LATCHED  # noqa: E402
 from rclpy.action import ActionServer, GoalResponse  # noqa: E402
 from rclpy.callback_groups import ReentrantCallbackGroup  # noqa: E402
 from rclpy.executors import MultiThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
 
 pytestmark = pytest.mark.ros
 DOMAIN_ID = 61
@@ -52,6 +55,13 @@ class FakeStack(Node):
         self.seeds: list[int] = []
         self.trial = 0
         group = ReentrantCallbackGroup()
+        self.inactive = ""
+        self.folders: list[str] = []
+        self.broken = ErrorCode.OK
+        self.create_subscription(
+            String, "results_folder", lambda m: self.folders.append(m.data), LATCHED
+        )
+        self.create_service(Trigger, "/lifecycle_manager/is_active", self._on_is_active)
         self.create_service(SpawnObject, "/simulation/spawn_object", self._spawn)
         self._reports = self.create_publisher(TrialReport, "/trial_reports", 10)
         self._images = self.create_publisher(Image, "/overview/image", 10)
@@ -67,6 +77,12 @@ class FakeStack(Node):
     def _on_goal(self, _goal: PickObject.Goal) -> GoalResponse:
         return GoalResponse.REJECT if self.rejecting else GoalResponse.ACCEPT
 
+    def _on_is_active(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        response.success, response.message = not self.inactive, f"not active: {self.inactive}"
+        return response
+
     def _spawn(
         self, request: SpawnObject.Request, response: SpawnObject.Response
     ) -> SpawnObject.Response:
@@ -81,6 +97,11 @@ class FakeStack(Node):
             self.stopping.wait()
             handle.abort()
             return PickObject.Result()
+        if self.broken:
+            handle.abort()
+            return PickObject.Result(
+                error_code=self.broken, error_msg="no sign of life", stage="synthesis"
+            )
         if self.object in self.unseen:
             handle.succeed()
             return PickObject.Result(
@@ -227,7 +248,25 @@ def test_a_log_has_one_line_per_trial(stack: FakeStack, demo: Demo) -> None:
 
 def test_a_missing_stack_is_named(demo: Demo) -> None:
     assert demo.run(startup_timeout=1.0) == 2
-    assert "/simulation/spawn_object is not offered" in demo.errors
+    assert "there is no lifecycle manager" in demo.errors
+
+
+def test_a_node_that_does_not_come_up_is_named(stack: FakeStack, demo: Demo) -> None:
+    stack.inactive = "perception"
+    assert demo.run(startup_timeout=2.0) == 2
+    assert "not active: perception" in demo.errors
+
+
+def test_a_node_that_dies_ends_the_demo(stack: FakeStack, demo: Demo) -> None:
+    stack.broken = ErrorCode.SYNTHESIS_TIMEOUT
+    assert demo.run() == 2
+    assert f"no sign of life (error {ErrorCode.SYNTHESIS_TIMEOUT})" in demo.errors
+    assert len(stack.seeds) == 1
+
+
+def test_the_results_folder_is_announced(stack: FakeStack, demo: Demo) -> None:
+    assert demo.run(objects="mug") == 0
+    assert stack.folders == [str(next(demo.results.iterdir()))]
 
 
 def test_a_silent_stack_ends_the_demo(stack: FakeStack, demo: Demo) -> None:

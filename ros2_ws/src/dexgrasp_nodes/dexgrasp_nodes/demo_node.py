@@ -15,7 +15,7 @@ from typing import Any
 
 import rclpy
 from dexgrasp_interfaces.action import PickObject
-from dexgrasp_interfaces.msg import TrialReport
+from dexgrasp_interfaces.msg import ErrorCode, TrialReport
 from dexgrasp_interfaces.srv import SpawnObject
 from rclpy.action import ActionClient
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -23,6 +23,8 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.task import Future
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 from dexgrasp.errors import DexgraspError, UnknownNameError
 from dexgrasp.evaluation.configuration import resolved_configuration
@@ -33,11 +35,21 @@ from dexgrasp.evaluation.results import TrialResult, summarise
 from dexgrasp.evaluation.session import TrialSession
 from dexgrasp.objects import object_names
 from dexgrasp_nodes.conversions import picture_from_msg, seconds_from_stamp, trial_result
+from dexgrasp_nodes.node_base import LATCHED
 
 DEFAULT_OBJECTS = "tomato_soup_can,sugar_box,baseball,mustard_bottle,mug"
 POLL_PERIOD = 0.1  # [s]
 REPORT_WAIT = 5.0  # [s] for the evaluator after the action has answered
 EXECUTION = "execution"
+# Answers that blame a node and not the grasp: the next trial would end in the same way.
+BROKEN_STACK = (
+    ErrorCode.BACKEND,
+    ErrorCode.NOT_ACTIVE,
+    ErrorCode.STATE_LOST,
+    ErrorCode.PERCEPTION_TIMEOUT,
+    ErrorCode.SYNTHESIS_TIMEOUT,
+    ErrorCode.EXECUTION_TIMEOUT,
+)
 
 
 class DemoError(Exception):
@@ -62,10 +74,12 @@ class DemoNode(Node):
         self.fault: Exception | None = None
         self.film = TrialFilm()
         self.reports: dict[int, TrialReport] = {}
-        self._spawn = self.create_client(SpawnObject, "/simulation/spawn_object")
-        self._pick = ActionClient(self, PickObject, "/pick_object")
-        self.create_subscription(TrialReport, "/trial_reports", self._on_report, 10)
-        self.create_subscription(Image, "/overview/image", self._on_image, qos_profile_sensor_data)
+        self._spawn = self.create_client(SpawnObject, "simulation/spawn_object")
+        self._is_active = self.create_client(Trigger, "lifecycle_manager/is_active")
+        self._folder = self.create_publisher(String, "results_folder", LATCHED)
+        self._pick = ActionClient(self, PickObject, "pick_object")
+        self.create_subscription(TrialReport, "trial_reports", self._on_report, 10)
+        self.create_subscription(Image, "overview/image", self._on_image, qos_profile_sensor_data)
 
     def _on_report(self, message: TrialReport) -> None:
         if message.finished:
@@ -79,19 +93,26 @@ class DemoNode(Node):
     def _on_feedback(self, message: Any) -> None:
         feedback = message.feedback
         self.stage = feedback.stage
-        self.phase = feedback.state.phase_name if self.stage == EXECUTION else self.stage.upper()
+        self.phase = feedback.state.phase_name or self.stage.upper()
         self.trial = feedback.state.trial
 
+    def announce(self, folder: Path) -> None:
+        """Tell recorder and evaluator where the results go."""
+        self._folder.publish(String(data=str(folder.resolve())))
+
     def wait_for_stack(self) -> None:
-        """Return when the simulation and the pick action answer. Raises DemoError."""
+        """Return when every node of the stack is active. Raises DemoError."""
         deadline = time.monotonic() + self.startup_timeout
-        for what, ready in (
-            ("/simulation/spawn_object", self._spawn.service_is_ready),
-            ("/pick_object", self._pick.server_is_ready),
-        ):
-            while not ready():
-                self._check_time(deadline, f"{what} is not offered; is its node running?")
-                time.sleep(POLL_PERIOD)
+        self._until(self._is_active.service_is_ready, deadline, "there is no lifecycle manager")
+        while not (answer := self._ask_whether_active(deadline)).success:
+            self._check_time(deadline, answer.message)
+            time.sleep(POLL_PERIOD)
+        self._until(self._pick.server_is_ready, deadline, "pick_object is not offered")
+
+    def _ask_whether_active(self, deadline: float) -> Trigger.Response:
+        future = self._is_active.call_async(Trigger.Request())
+        self._until(future.done, deadline, "the lifecycle manager does not answer")
+        return future.result()
 
     def spawn(self, name: str) -> None:
         """Put `name` on the table, alone. Raises DemoError when the simulation refuses."""
@@ -118,15 +139,18 @@ class DemoNode(Node):
             raise DemoError("the pick goal was rejected: is every node of the stack active?")
         silence = f"no result of the pick within {self.trial_timeout:.0f} s"
         result = self._await(handle.get_result_async(), silence, on_progress).result
-        report = self._report() if self.trial else None
         self.stage = ""
-        return result, report
+        if result.error_code in BROKEN_STACK:
+            raise DemoError(f"{result.error_msg} (error {result.error_code}); see the nodes' logs")
+        return result, self._report() if self.trial else None
 
     def _report(self) -> TrialReport:
         deadline = time.monotonic() + REPORT_WAIT
-        while self.trial not in self.reports:
-            self._check_time(deadline, "the evaluator sent no report: is its node running?")
-            time.sleep(POLL_PERIOD)
+        self._until(
+            lambda: self.trial in self.reports,
+            deadline,
+            "the evaluator sent no report: is its node running?",
+        )
         return self.reports[self.trial]
 
     def _await(
@@ -134,12 +158,22 @@ class DemoNode(Node):
     ) -> Any:
         """The future's result. Raises DemoError after `trial_timeout`."""
         deadline = time.monotonic() + self.trial_timeout
-        while not future.done():
+        self._until(future.done, deadline, words, on_progress)
+        return future.result()
+
+    def _until(
+        self,
+        condition: Callable[[], bool],
+        deadline: float,
+        words: str,
+        on_progress: Callable[[str], None] | None = None,
+    ) -> None:
+        """Wait for `condition`. Raises DemoError with `words` at the deadline."""
+        while not condition():
             self._check_time(deadline, words)
             if on_progress is not None:
                 on_progress(self.phase)
             time.sleep(POLL_PERIOD)
-        return future.result()
 
     def _check_time(self, deadline: float, words: str) -> None:
         if not rclpy.ok():
@@ -166,6 +200,7 @@ def run_demo(node: DemoNode) -> bool:
     folder = new_results_folder(node.results)
     title = f"{node.hand} picks {len(node.objects)} objects, seed {node.seed}"
     rerun = f"make demo HAND={node.hand} OBJECTS={','.join(node.objects)} SEED={node.seed}"
+    node.announce(folder)
     session = TrialSession(folder, title, len(node.objects), configuration, rerun)
     node.wait_for_stack()
     with TrialBoard(title) as board:
