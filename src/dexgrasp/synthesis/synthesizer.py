@@ -127,6 +127,7 @@ class OptimizingSynthesizer:
         if len(candidates.joints):
             self._squeeze(hand, geometry, candidates)
             clear = clear_approach(hand, geometry, candidates, config)
+            clear &= hand.self_gap(candidates.pregrasp) > -0.001
             balanced = candidates.residual < config.max_residual
             keep |= {"be reached": clear, "balance the object": balanced}
             candidates = candidates.take(np.flatnonzero(clear & balanced))
