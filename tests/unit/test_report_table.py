@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 from rich.console import Console
+from rich.table import Table
 
-from dexgrasp.evaluation.report_table import TrialBoard, summary_lines
+from dexgrasp.evaluation.report_table import (
+    TrialBoard,
+    failure_table,
+    latency_table,
+    success_table,
+    summary_lines,
+)
 from dexgrasp.evaluation.results import TrialResult, summarise
 
 PICKED = TrialResult(
@@ -68,3 +76,32 @@ def test_the_summary_names_rate_interval_and_survey() -> None:
     assert lines[0] == "picks: 1 of 2 = 50% (95% interval 9% to 91%; survey 58.7%)"
     assert lines[1].startswith("plausible: 1 of 1 = 100%")
     assert lines[2] == "median synthesis 1.50 s (p95 1.50)"
+
+
+def rendered(table: Table) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=120).print(table)
+    return stream.getvalue()
+
+
+def test_success_is_counted_per_object_and_hand() -> None:
+    other = dataclasses.replace(PICKED, hand="leap_right", success=False)
+    text = rendered(success_table([PICKED, PICKED, LOST, other]))
+    assert "2/2 100% [34%, 100%]" in text
+    (mug,) = (line for line in text.splitlines() if "mug" in line)
+    assert "0/1   0%" in mug
+    assert mug.split("│")[3].strip() == "-"  # the other hand never tried it
+
+
+def test_latency_is_shown_per_stage_and_hand() -> None:
+    slow = dataclasses.replace(PICKED, hand="leap_right", seconds={"perception": 0.25})
+    text = rendered(latency_table([PICKED, slow]))
+    assert "1.500  1.500" in text
+    assert "0.250  0.250" in text
+
+
+def test_failures_are_counted_by_reason() -> None:
+    text = rendered(failure_table([PICKED, LOST, LOST]))
+    assert "[lost]" in text
+    (row,) = (line for line in text.splitlines() if "lost" in line)
+    assert row.split("│")[1].strip() == "2"

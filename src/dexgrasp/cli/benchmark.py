@@ -23,7 +23,12 @@ from dexgrasp.evaluation.benchmark import (
 )
 from dexgrasp.evaluation.configuration import resolved_configuration
 from dexgrasp.evaluation.report import Report, machine_line, new_results_folder, write_report
-from dexgrasp.evaluation.report_table import latency_table, success_table, summary_lines
+from dexgrasp.evaluation.report_table import (
+    failure_table,
+    latency_table,
+    success_table,
+    summary_lines,
+)
 from dexgrasp.evaluation.results import TrialResult, summarise
 from dexgrasp.hands import hand_names
 from dexgrasp.objects import object_names
@@ -76,9 +81,11 @@ def run_with_progress(jobs: Sequence[PickJob], processes: int) -> list[TrialResu
 
 
 def print_tables(console: Console, trials: Sequence[TrialResult]) -> None:
-    """Success per object and hand, latency per stage and hand, totals and the machine."""
+    """Success per object and hand, latency per stage, failures, totals and the machine."""
     console.print(success_table(trials))
     console.print(latency_table(trials))
+    if not all(trial.success for trial in trials):
+        console.print(failure_table(trials))
     for line in summary_lines(summarise(trials)):
         console.print(line, highlight=False)
     console.print(f"machine: {machine_line()}", highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -150,12 +151,21 @@ def latency_table(trials: Sequence[TrialResult]) -> Table:
     """Median and 95th percentile of each stage's wall clock by each hand."""
     summaries = {hand: summarise(group) for hand, group in group_by(trials, "hand").items()}
     stages = dict.fromkeys(stage for summary in summaries.values() for stage in summary.seconds)
-    table = Table("stage", title="Seconds: median, 95th percentile", title_justify="left")
+    table = Table("stage", title="Seconds, median and p95", title_justify="left")
     for hand in summaries:
         table.add_column(hand, justify="right")
     for stage in stages:
         pairs = (summary.seconds.get(stage) for summary in summaries.values())
         table.add_row(stage, *(f"{p[0]:.3f}  {p[1]:.3f}" if p else ABSENT for p in pairs))
+    return table
+
+
+def failure_table(trials: Sequence[TrialResult]) -> Table:
+    """How often trials failed for each reason, the most frequent first."""
+    reasons = Counter((t.phase.lower(), t.verdict) for t in trials if not t.success)
+    table = Table("count", "last phase", "reason", title="Failures", title_justify="left")
+    for (phase, verdict), count in reasons.most_common():
+        table.add_row(str(count), phase, Text(verdict))
     return table
 
 

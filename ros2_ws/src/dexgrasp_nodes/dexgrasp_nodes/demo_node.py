@@ -36,9 +36,11 @@ from dexgrasp.evaluation.session import TrialSession
 from dexgrasp.objects import object_names
 from dexgrasp_nodes.conversions import picture_from_msg, seconds_from_stamp, trial_result
 from dexgrasp_nodes.node_base import LATCHED
+from dexgrasp_nodes.node_parameters import read_parameters
 
 DEFAULT_OBJECTS = "tomato_soup_can,sugar_box,baseball,mustard_bottle,mug"
 POLL_PERIOD = 0.1  # [s]
+ANSWER_WAIT = 1.0  # [s] before the lifecycle manager is asked again
 REPORT_WAIT = 5.0  # [s] for the evaluator after the action has answered
 EXECUTION = "execution"
 # Answers that blame a node and not the grasp: the next trial would end in the same way.
@@ -104,15 +106,22 @@ class DemoNode(Node):
         """Return when every node of the stack is active. Raises DemoError."""
         deadline = time.monotonic() + self.startup_timeout
         self._until(self._is_active.service_is_ready, deadline, "there is no lifecycle manager")
-        while not (answer := self._ask_whether_active(deadline)).success:
-            self._check_time(deadline, answer.message)
+        while (answer := self._ask_whether_active()) is None or not answer.success:
+            words = "the lifecycle manager does not answer" if answer is None else answer.message
+            self._check_time(deadline, words)
             time.sleep(POLL_PERIOD)
         self._until(self._pick.server_is_ready, deadline, "pick_object is not offered")
 
-    def _ask_whether_active(self, deadline: float) -> Trigger.Response:
+    def _ask_whether_active(self) -> Trigger.Response | None:
+        """None without an answer: a service met a moment ago may lose its first one."""
         future = self._is_active.call_async(Trigger.Request())
-        self._until(future.done, deadline, "the lifecycle manager does not answer")
-        return future.result()
+        deadline = time.monotonic() + ANSWER_WAIT
+        while not future.done() and time.monotonic() < deadline:
+            time.sleep(POLL_PERIOD)
+        if future.done():
+            return future.result()
+        self._is_active.remove_pending_request(future)
+        return None
 
     def spawn(self, name: str) -> None:
         """Put `name` on the table, alone. Raises DemoError when the simulation refuses."""
@@ -196,13 +205,14 @@ def check_objects(names: list[str]) -> None:
 def run_demo(node: DemoNode) -> bool:
     """Run all trials and write the report; returns whether enough picks succeeded."""
     check_objects(node.objects)
-    configuration = resolved_configuration([node.hand], node.objects, [node.seed])
     folder = new_results_folder(node.results)
+    node.announce(folder)
+    node.wait_for_stack()
     title = f"{node.hand} picks {len(node.objects)} objects, seed {node.seed}"
     rerun = f"make demo HAND={node.hand} OBJECTS={','.join(node.objects)} SEED={node.seed}"
-    node.announce(folder)
+    configuration = resolved_configuration([node.hand], node.objects, [node.seed])
+    configuration["node_parameters"] = read_parameters(node)
     session = TrialSession(folder, title, len(node.objects), configuration, rerun)
-    node.wait_for_stack()
     with TrialBoard(title) as board:
         for name in node.objects:
             board.finished(session.finish(run_trial(node, name, board), node.film))
