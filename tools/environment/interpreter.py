@@ -45,9 +45,7 @@ def choose_interpreter(layout: Layout) -> Interpreter:
     """
     seen: list[str] = []
     for candidate in _candidates():
-        if candidate.version in SUPPORTED and (
-            not layout.sourced or candidate.can_import("rclpy")
-        ):
+        if candidate.version in SUPPORTED and (not layout.sourced or candidate.can_import("rclpy")):
             return candidate
         seen.append(str(candidate))
     need = "Python 3.11 or 3.12" + (" that imports the sourced rclpy" if layout.sourced else "")

@@ -18,7 +18,16 @@ BUILD_TOOLS = (
     # colcon's symlink install calls `setup.py develop`, which setuptools 80 drops.
     "setuptools==79.0.1",
 )
-MESSAGES = ("std", "geometry", "sensor", "trajectory", "visualization", "diagnostic", "shape", "nav")
+MESSAGES = (
+    "std",
+    "geometry",
+    "sensor",
+    "trajectory",
+    "visualization",
+    "diagnostic",
+    "shape",
+    "nav",
+)
 
 
 def _messages(version: str) -> tuple[str, ...]:

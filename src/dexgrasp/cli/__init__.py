@@ -1,0 +1,24 @@
+"""The `dexgrasp` command: one thin module per subcommand."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from dexgrasp.cli.benchmark import benchmark
+from dexgrasp.cli.launch import launch
+from dexgrasp.errors import DexgraspError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command()(benchmark)
+app.command()(launch)
+
+
+def main() -> None:
+    """Run the command; a fault of the user's is one line on stderr and exit code 2."""
+    try:
+        app()
+    except DexgraspError as error:
+        print(f"dexgrasp: {error}", file=sys.stderr)
+        sys.exit(2)
