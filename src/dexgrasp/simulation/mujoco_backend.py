@@ -53,7 +53,7 @@ class MujocoBackend:
         self.placements: tuple[ObjectPlacement, ...] = ()
         self._threads = threads
         self._lock = threading.RLock()
-        self._renderer: SceneRenderer | None = None
+        self._renderer = SceneRenderer()
         self._noise = DepthNoise() if config.depth_noise else None
         self._rng = np.random.default_rng(seed)
         self.load(())
@@ -66,9 +66,6 @@ class MujocoBackend:
             self.model = model
             self._batch = Batch(model, self.worlds, self._threads)
             self._index()
-            if self._renderer is not None:
-                self._renderer.close()
-            self._renderer = None
             self.reset()
 
     def _index(self) -> None:
@@ -203,29 +200,29 @@ class MujocoBackend:
             time = self._state["time"].reshape(-1).copy()
             return GroundTruth(time, poses, com, velocity, force)
 
-    def _data(self, world: int) -> mujoco.MjData:
+    def _data(self, world: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
         """A copy of one world with all derived fields; safe to read without the lock."""
         with self._lock:
-            data = self._batch.get_data(world)
-        mujoco.mj_forward(self.model, data)
-        return data
+            model, data = self.model, self._batch.get_data(world)
+        mujoco.mj_forward(model, data)
+        return model, data
 
     def contacts(self, world: int = 0) -> list[Contact]:
         """See `SimBackend.contacts`."""
-        data = self._data(world)
-        hand_bodies = {self.model.body(PALM_BODY).id} | {
-            self.model.body(link.name).id for link in self.hand.links[1:]
+        model, data = self._data(world)
+        hand_bodies = {model.body(PALM_BODY).id} | {
+            model.body(link.name).id for link in self.hand.links[1:]
         }
         result = []
         force = np.zeros(6)
         for index in range(data.ncon):
             contact = data.contact[index]
-            bodies = [int(self.model.geom_bodyid[g]) for g in contact.geom]
+            bodies = [int(model.geom_bodyid[g]) for g in contact.geom]
             if bodies[0] not in hand_bodies and bodies[1] not in hand_bodies:
                 continue
             sign = 1.0 if bodies[0] in hand_bodies else -1.0
             own, other = bodies if sign > 0 else bodies[::-1]
-            mujoco.mj_contactForce(self.model, data, index, force)
+            mujoco.mj_contactForce(model, data, index, force)
             result.append(
                 Contact(
                     self._body_name(own),
@@ -245,24 +242,19 @@ class MujocoBackend:
             return self.placements[int(name.split("_")[1])].model.name
         return "table" if body == 0 else name
 
-    def _scene_renderer(self) -> SceneRenderer:
-        if self._renderer is None or self._renderer.model is not self.model:
-            self._renderer = SceneRenderer(self.model)
-        return self._renderer
-
     def depth(self, world: int = 0) -> DepthFrame:
         """See `SimBackend.depth`."""
         camera = self.config.camera
-        data = self._data(world)
-        depth = self._scene_renderer().depth(data, "depth", camera)
+        model, data = self._data(world)
+        depth = self._renderer.depth(model, data, "depth", camera)
         if self._noise is not None:
             depth = self._noise.apply(depth, camera.intrinsics, self._rng)
         return DepthFrame(depth, camera.intrinsics, camera.T_world_camera, float(data.time))
 
     def color(self, world: int = 0) -> Array:
         """See `SimBackend.color`."""
-        data = self._data(world)
-        return self._scene_renderer().color(data, "overview", self.config.overview)
+        model, data = self._data(world)
+        return self._renderer.color(model, data, "overview", self.config.overview)
 
     def object_clearance(self) -> Array:
         """(N, M) height of the lowest point of each object above the table [m]."""
@@ -276,7 +268,4 @@ class MujocoBackend:
 
     def close(self) -> None:
         """See `SimBackend.close`."""
-        with self._lock:
-            if self._renderer is not None:
-                self._renderer.close()
-            self._renderer = None
+        self._renderer.close()

@@ -12,25 +12,33 @@ from dexgrasp.types import Array
 
 
 class SceneRenderer:
-    """Renders one model. OpenGL contexts belong to a thread, so each thread gets its own."""
+    """Renders whatever model it is given.
 
-    def __init__(self, model: mujoco.MjModel) -> None:
-        self.model = model
+    OpenGL contexts belong to a thread: each thread gets its own, and frees it itself when it
+    is given another model.
+    """
+
+    def __init__(self) -> None:
         self._local = threading.local()
 
-    def _renderer(self, camera: CameraConfig) -> mujoco.Renderer:
-        renderers = self._local.__dict__.setdefault("renderers", {})
+    def _renderer(self, model: mujoco.MjModel, camera: CameraConfig) -> mujoco.Renderer:
+        local = self._local.__dict__
+        if local.get("model") is not model:
+            self.close()
+            local.update(model=model, renderers={})
         key = (camera.width, camera.height)
-        if key not in renderers:
-            renderers[key] = mujoco.Renderer(self.model, camera.height, camera.width)
-        return renderers[key]
+        if key not in local["renderers"]:
+            local["renderers"][key] = mujoco.Renderer(model, camera.height, camera.width)
+        return local["renderers"][key]
 
-    def depth(self, data: mujoco.MjData, name: str, camera: CameraConfig) -> Array:
+    def depth(
+        self, model: mujoco.MjModel, data: mujoco.MjData, name: str, camera: CameraConfig
+    ) -> Array:
         """(h, w) float32 [m] along the optical axis; 0 where nothing is within 3 m."""
         try:
-            renderer = self._renderer(camera)
+            renderer = self._renderer(model, camera)
         except (ImportError, AttributeError, mujoco.FatalError):
-            return cast_depth(self.model, data, name, camera)
+            return cast_depth(model, data, name, camera)
         renderer.enable_depth_rendering()
         renderer.update_scene(data, camera=name)
         depth = renderer.render().copy()
@@ -38,9 +46,11 @@ class SceneRenderer:
         depth[depth > 3.0] = 0.0
         return depth
 
-    def color(self, data: mujoco.MjData, name: str, camera: CameraConfig) -> Array:
+    def color(
+        self, model: mujoco.MjModel, data: mujoco.MjData, name: str, camera: CameraConfig
+    ) -> Array:
         """(h, w, 3) uint8. Raises mujoco.FatalError without OpenGL."""
-        renderer = self._renderer(camera)
+        renderer = self._renderer(model, camera)
         renderer.update_scene(data, camera=name)
         renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
         renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
@@ -50,6 +60,7 @@ class SceneRenderer:
         """Free this thread's contexts."""
         for renderer in self._local.__dict__.pop("renderers", {}).values():
             renderer.close()
+        self._local.__dict__.clear()
 
 
 def cast_depth(

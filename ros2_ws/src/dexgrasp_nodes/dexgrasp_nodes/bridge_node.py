@@ -157,7 +157,7 @@ class BridgeNode(StackNode):
         if self._ticks % SLOW_EVERY == 0:
             self._publish_slow(now, observation)
         if self._ticks % CONTACTS_EVERY == 0:
-            contacts = self._world.backend.contacts()
+            contacts = self._world.contacts()
             self._contacts.publish(contacts_to_msg(contacts, header(now)))
         self._ticks += 1
 
@@ -208,15 +208,16 @@ class BridgeNode(StackNode):
 
     def _render(self) -> None:
         world = self._world
-        frame = world.backend.depth()
-        now = world.to_world_time(frame.time)
-        head = header(now, DEPTH_FRAME)
+        frame = world.depth()
+        if frame is None:
+            return
+        head = header(frame.time, DEPTH_FRAME)
         self._depth_info.publish(camera_info_to_msg(frame.intrinsics, head))
         self._depth.publish(depth_to_msg(frame, head))
         if self._depth_raw.get_subscription_count():
             self._depth_raw.publish(depth_to_raw_msg(frame, head))
         if self._overview.get_subscription_count():
-            head = header(now, OVERVIEW_FRAME)
+            head = header(frame.time, OVERVIEW_FRAME)
             self._overview_info.publish(camera_info_to_msg(self._config.overview.intrinsics, head))
             self._overview.publish(picture_to_msg(world.backend.color(), head))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from dexgrasp.evaluation.pick import random_placement
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import SimBackend
-from dexgrasp.types import Command, GroundTruth, ObjectPlacement, Observation
+from dexgrasp.types import Command, Contact, DepthFrame, GroundTruth, ObjectPlacement, Observation
 
 
 class World:
@@ -53,9 +54,18 @@ class World:
         with self._lock:
             return self.backend.truth(), self.names, self.sources
 
-    def to_world_time(self, seconds: float) -> float:
-        """Monotonic time of a time of the backend [s]."""
-        return seconds + self._offset
+    def contacts(self) -> list[Contact]:
+        """Every contact of the hand."""
+        with self._lock:
+            return self.backend.contacts()
+
+    def depth(self) -> DepthFrame | None:
+        """A depth image at monotonic time; None when a reset came in between."""
+        offset = self._offset
+        frame = self.backend.depth()
+        with self._lock:
+            same = offset == self._offset
+        return replace(frame, time=frame.time + offset) if same else None
 
     def spawn(
         self, name: str, pose: np.ndarray | None, seed: int, replace: bool
