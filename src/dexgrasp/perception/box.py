@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
-from dexgrasp.perception.symmetry import TOLERANCE, Symmetry
+from dexgrasp.perception.symmetry import Symmetry
 from dexgrasp.perception.view import ViewModel
 from dexgrasp.types import Array
 
 CIRCLE = 48
+# An image of a seen point may lie this far in free space [m]: the noise of averaged points.
+IMAGE_TOLERANCE = 0.0025
+# Share of the points above the top: noise.
+BEYOND = 0.005
 
 
 def completed_points(cloud: Array, view: ViewModel, symmetry: Symmetry) -> Array:
@@ -17,7 +21,7 @@ def completed_points(cloud: Array, view: ViewModel, symmetry: Symmetry) -> Array
     turns = CIRCLE if symmetry.kind == "revolution" else 1
     images = symmetry.images(cloud[:: 4 if turns > 1 else 1], turns)
     free = view.free(images)
-    consistent = free.max(axis=0) < TOLERANCE
+    consistent = free.max(axis=0) < IMAGE_TOLERANCE
     return np.concatenate([cloud, images[:, consistent].reshape(-1, 3)])
 
 
@@ -41,8 +45,7 @@ def upright_box(points: Array, table_height: float) -> tuple[Array, Array]:
     best = int((high - low).prod(axis=1).argmin())
     size, middle = high[best] - low[best], 0.5 * (low[best] + high[best])
     along = axes[best, 0] if size[0] >= size[1] else axes[best, 1]
-    # The last half per cent of the points is noise.
-    top = float(np.quantile(points[:, 2], 0.995))
+    top = float(np.quantile(points[:, 2], 1.0 - BEYOND))
     height = max(top - table_height, 1e-3)
     T = np.eye(4)
     T[:3, 0] = [along[0], along[1], 0.0]

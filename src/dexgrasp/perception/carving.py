@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from dexgrasp.perception.cloud import connected
 from dexgrasp.perception.symmetry import Symmetry
 from dexgrasp.perception.view import ViewModel
 from dexgrasp.types import Array
@@ -13,10 +14,13 @@ from dexgrasp.types import Array
 # A seen surface is at least this thick, else thin walls vanish between the grid's points [m].
 THICKNESS = 0.003
 # A seen point carved by more than this belongs to a part without the symmetry: a handle [m].
-CARVED = 0.004
-FEWEST_PART_POINTS = 12
+CARVED = 0.0045
+FEWEST_PART_POINTS = 20
+PART_GAP = 0.008  # [m]
+# Length of the mean direction from the axis to a part's points: 0.9 at an angle of 90 degrees.
+ONE_SIDED = 0.9
 # Such a part reaches no further than this from its seen points [m].
-PART_REACH = 0.012
+PART_REACH = 0.010
 PROFILE_TURNS = 48
 PROFILE_STEP = 0.0015  # [m]
 
@@ -30,9 +34,8 @@ def carve(
     """
     body = _revolved if symmetry.kind == "revolution" else _mirrored
     solid = body(points, cloud, view, symmetry, spacing)
-    lost = _grouped(cloud[_carved_points(cloud, view, symmetry)], spacing)
-    if len(lost) >= FEWEST_PART_POINTS:
-        solid = np.minimum(solid, _part(points, lost, view, symmetry, spacing))
+    for part in _parts(cloud[_carved_points(cloud, view, symmetry)], symmetry):
+        solid = np.minimum(solid, _part(points, part, view, symmetry, spacing))
     solid = np.minimum(solid, _skin(points, cloud, view, solid))
     return np.maximum(solid, table - points[:, 2])
 
@@ -66,7 +69,7 @@ def _mirrored(
     points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry, spacing: float
 ) -> Array:
     """What no image of a place under mirror planes sees free, below seen points or images."""
-    field = view.free(symmetry.images(points.astype(np.float32))).max(axis=0)
+    field = view.free(symmetry.images(points)).max(axis=0)
     kept = cloud[~_carved_points(cloud, view, symmetry)]
     support = symmetry.images(kept).reshape(-1, 3)
     return np.maximum(field, _beside(points, support, spacing))
@@ -84,7 +87,7 @@ def _part(
     images = own.images(lost).reshape(-1, 3)
     near = cKDTree(images).query(points, distance_upper_bound=PART_REACH + spacing)[0]
     at = np.isfinite(near)
-    free = view.free(own.images(points[at].astype(np.float32))).max(axis=0)
+    free = view.free(own.images(points[at])).max(axis=0)
     field[at] = np.maximum(free, near[at] - PART_REACH)
     return field
 
@@ -106,15 +109,18 @@ def _inward(cloud: Array, view: ViewModel) -> Array:
 
 def _carved_points(cloud: Array, view: ViewModel, symmetry: Symmetry) -> Array:
     """(m,) mask of the seen points whose images the view sees free."""
-    return view.free(symmetry.images(cloud.astype(np.float32))).max(axis=0) > CARVED
+    return view.free(symmetry.images(cloud)).max(axis=0) > CARVED
 
 
-def _grouped(points: Array, spacing: float) -> Array:
-    """Points with company: one alone is noise at an edge."""
-    if len(points) < FEWEST_PART_POINTS:
-        return points
-    neighbours = cKDTree(points).query_ball_point(points, 0.008, return_length=True)
-    return points[neighbours >= 6]
+def _parts(lost: Array, symmetry: Symmetry) -> list[Array]:
+    """Groups of points off the body that make a handle or the like, not a ring of noise."""
+    parts = []
+    for group in connected(lost, PART_GAP, 1):
+        arm = group[:, :2] - symmetry.center
+        heading = np.exp(1j * np.arctan2(arm[:, 1], arm[:, 0])).mean()
+        if len(group) >= FEWEST_PART_POINTS and abs(heading) > ONE_SIDED:
+            parts.append(group)
+    return parts
 
 
 def _beside(points: Array, support: Array, spacing: float) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from scipy import ndimage
 
 from dexgrasp.errors import SceneError
 from dexgrasp.types import Array, CameraIntrinsics, DepthFrame
@@ -39,25 +40,54 @@ def valid_depth(frame: DepthFrame) -> Array:
     return depth
 
 
-def without_flying_pixels(depth: Array, jump: float) -> Array:
-    """Depth (h, w) with 0 where fewer than two of the four neighbours are within `jump` [m]."""
+def cleaned(depth: Array, jump: float) -> Array:
+    """Depth (h, w), each pixel the mean of those of its 3 x 3 block within `jump` [m] of it.
+
+    0 where fewer than two of the four neighbours are that close: a flying pixel, which lies
+    between two surfaces. The mean is taken along columns, then along rows.
+    """
     support = np.zeros(depth.shape, np.uint8)
-    level = np.abs(np.diff(depth, axis=0)) < jump
-    support[1:] += level
-    support[:-1] += level
-    level = np.abs(np.diff(depth, axis=1)) < jump
-    support[:, 1:] += level
-    support[:, :-1] += level
+    for axis in (0, 1):
+        near = _shifted(slice(None, -1), axis), _shifted(slice(1, None), axis)
+        step = np.diff(depth, axis=axis)
+        level = np.abs(step) < jump
+        step *= level
+        total, count = np.zeros_like(depth), np.ones_like(depth)
+        for pixel, sign in zip(near, (1.0, -1.0), strict=True):
+            support[pixel] += level
+            count[pixel] += level
+            total[pixel] += np.float32(sign) * step
+        depth = depth + total / count
     return np.where(support >= 2, depth, np.float32(0.0))
 
 
-def frame_to_cloud(frame: DepthFrame, flying_jump: float) -> Array:
-    """(n, 3) float32 points in the world, row by row. Raises SceneError."""
-    depth = without_flying_pixels(valid_depth(frame), flying_jump)
-    seen = depth > 0.0
-    points = _rays(frame.intrinsics)[seen] * depth[seen][:, None]
-    T = frame.T_world_camera.astype(np.float32)
-    return points @ T[:3, :3].T + T[:3, 3]
+def _shifted(part: slice, axis: int) -> tuple[slice, slice]:
+    return (part, slice(None)) if axis == 0 else (slice(None), part)
+
+
+class OrganizedCloud:
+    """The points of a depth frame, computed only where they are asked for.
+
+    Raises SceneError for an image in which nothing can be seen.
+    """
+
+    def __init__(self, frame: DepthFrame, flying_jump: float) -> None:
+        self.depth = cleaned(valid_depth(frame), flying_jump)
+        self.rays = _rays(frame.intrinsics)
+        self.T = np.asarray(frame.T_world_camera, np.float32)
+
+    def points(self, rows: Array | slice, columns: Array | slice) -> Array:
+        """(n, 3) float32 valid points of the chosen pixels in the world [m]."""
+        depth = self.depth[rows, columns]
+        seen = depth > 0.0
+        local = self.rays[rows, columns][seen] * depth[seen][:, None]
+        return local @ self.T[:3, :3].T + self.T[:3, 3]
+
+    def above(self, normal: Array, offset: float) -> Array:
+        """(n, 3) points with normal . p > offset; normal (3,)."""
+        slope = self.rays @ (normal @ self.T[:3, :3]).astype(np.float32)
+        rise = self.depth * slope > np.float32(offset - normal @ self.T[:3, 3])
+        return self.points(*np.nonzero(rise))
 
 
 def thin(points: Array, spacing: float) -> Array:
@@ -92,3 +122,19 @@ def outside_spheres(points: Array, centers: Array, radii: Array) -> Array:
         offset = points - center.astype(points.dtype)
         keep &= np.einsum("ij,ij->i", offset, offset) > radius**2
     return keep
+
+
+def connected(points: Array, gap: float, fewest: int) -> list[Array]:
+    """Groups of the points (n, 3) whose voxels of edge `gap` [m] touch, the largest first.
+
+    A voxel with less than `fewest` points counts as empty.
+    """
+    if len(points) == 0:
+        return []
+    key = np.floor((points - points.min(axis=0)) / gap).astype(np.int64)
+    size = key.max(axis=0) + 1
+    flat = (key[:, 0] * size[1] + key[:, 1]) * size[2] + key[:, 2]
+    count = np.bincount(flat, minlength=int(size.prod())).reshape(size)
+    label = ndimage.label(count >= fewest, structure=np.ones((3, 3, 3)))[0].ravel()[flat]
+    groups = [points[label == k] for k in range(1, int(label.max()) + 1)]
+    return sorted(groups, key=len, reverse=True)

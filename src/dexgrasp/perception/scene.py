@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from dexgrasp.errors import SceneError
 from dexgrasp.perception.box import completed_points, upright_box
-from dexgrasp.perception.cloud import frame_to_cloud, outside_spheres, thin_to
+from dexgrasp.perception.cloud import OrganizedCloud, connected, outside_spheres, thin_to
 from dexgrasp.perception.config import PerceptionConfig
 from dexgrasp.perception.symmetry import find_symmetry
 from dexgrasp.perception.table import Plane, find_table
 from dexgrasp.perception.view import ViewModel
 from dexgrasp.types import Array, DepthFrame, DetectedObject
 
-# For the table a thinner cloud serves; every ninth pixel of 640 x 480.
-TABLE_STRIDE = 9
+# For the table a thinner cloud serves: every third row and column, or every ninth point.
+TABLE_STEP = slice(None, None, 3)
+TABLE_STRIDE = slice(None, None, 9)
+# At the edge of a surface a point alone in its voxel is more often a flying pixel than a thing.
+FEWEST_IN_VOXEL = 2
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,11 @@ def perceive(
     Raises SceneError when the image is unusable, or shows no table or no object.
     """
     config = config or PerceptionConfig.load()
-    cloud = frame_to_cloud(frame, config.flying_jump)
-    return perceive_cloud(cloud, frame.T_world_camera[:3, 3], config, exclude, frame.time)
+    cloud = OrganizedCloud(frame, config.flying_jump)
+    table = find_table(_selected(cloud.points(TABLE_STEP, TABLE_STEP), config, exclude), config.table)
+    rising = cloud.above(table.normal, table.offset + config.clearance)
+    objects = _objects(_selected(rising, config, exclude), table, frame.T_world_camera[:3, 3], config)
+    return PerceivedScene(objects, table, frame.time)
 
 
 def perceive_cloud(
@@ -54,24 +59,24 @@ def perceive_cloud(
 ) -> PerceivedScene:
     """The same from points (n, 3) in the world in any order, seen from `view_point` (3,)."""
     config = config or PerceptionConfig.load()
-    cloud = _in_workspace(_valid_cloud(cloud), config)
-    if exclude is not None:
-        cloud = cloud[outside_spheres(cloud, *exclude)]
-    if len(cloud) == 0:
-        raise SceneError("no point of the cloud lies in the workspace and outside of the robot")
-    table = find_table(cloud[::TABLE_STRIDE], config.table)
-    above = cloud[table.height(cloud) > config.clearance]
-    clusters = _clusters(above, config)
+    cloud = _selected(_valid_cloud(cloud), config, exclude)
+    table = find_table(cloud[TABLE_STRIDE], config.table)
+    rising = cloud[table.height(cloud) > config.clearance]
+    return PerceivedScene(_objects(rising, table, view_point, config), table, time)
+
+
+def _objects(
+    rising: Array, table: Plane, view_point: Array, config: PerceptionConfig
+) -> tuple[DetectedObject, ...]:
+    """The objects among the points (n, 3) above the table. Raises SceneError."""
+    clusters = _clusters(rising, config)
     if not clusters:
         raise SceneError(
-            f"no object stands on the table: {len(above)} points rise above it, none of them "
+            f"no object stands on the table: {len(rising)} points rise above it, none of them "
             f"in a group of {config.cluster_points}"
         )
-    objects = tuple(
-        _detect(i, cluster, table, np.asarray(view_point, float))
-        for i, cluster in enumerate(clusters)
-    )
-    return PerceivedScene(objects, table, time)
+    view_point = np.asarray(view_point, float)
+    return tuple(_detect(i, cluster, table, view_point) for i, cluster in enumerate(clusters))
 
 
 def _valid_cloud(cloud: Array) -> Array:
@@ -87,29 +92,25 @@ def _valid_cloud(cloud: Array) -> Array:
     return cloud[finite]
 
 
-def _in_workspace(cloud: Array, config: PerceptionConfig) -> Array:
+def _selected(
+    cloud: Array, config: PerceptionConfig, exclude: tuple[Array, Array] | None
+) -> Array:
+    """The points inside the workspace and outside of the robot."""
     low, high = np.asarray(config.workspace, np.float32)
-    return cloud[((cloud > low) & (cloud < high)).all(axis=1)]
+    inside = [(cloud[:, k] > low[k]) & (cloud[:, k] < high[k]) for k in range(3)]
+    cloud = cloud[inside[0] & inside[1] & inside[2]]
+    return cloud if exclude is None else cloud[outside_spheres(cloud, *exclude)]
 
 
 def _clusters(points: Array, config: PerceptionConfig) -> list[Array]:
-    """Thinned groups of points whose voxels touch, the one with most points first."""
-    if len(points) == 0:
-        return []
-    key = np.floor((points - points.min(axis=0)) / config.cluster_gap).astype(np.int32)
-    count = np.zeros(key.max(axis=0) + 1, np.int32)
-    np.add.at(count, tuple(key.T), 1)
-    # One point alone in a voxel is a flying pixel more often than a surface.
-    labels, _ = ndimage.label(count > 1, structure=np.ones((3, 3, 3)))
-    label = labels[tuple(key.T)]
-    found = []
-    for k in np.flatnonzero(np.bincount(label) >= config.cluster_points):
-        if k == 0:
-            continue
-        cluster = thin_to(points[label == k], config.cloud_spacing, config.cloud_points)
-        if len(cluster) >= config.cluster_points:
-            found.append(cluster)
-    return sorted(found, key=len, reverse=True)
+    """Thinned clouds of the objects, the one with most points first."""
+    groups = connected(points, config.cluster_gap, FEWEST_IN_VOXEL)
+    thinned = [
+        thin_to(group, config.cloud_spacing, config.cloud_points)
+        for group in groups
+        if len(group) >= config.cluster_points
+    ]
+    return sorted((t for t in thinned if len(t) >= config.cluster_points), key=len, reverse=True)
 
 
 def _detect(identifier: int, cloud: Array, table: Plane, view_point: Array) -> DetectedObject:

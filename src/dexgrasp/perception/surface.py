@@ -99,14 +99,16 @@ def _odd_permutation(order: Array) -> Array:
 def simplified(mesh: trimesh.Trimesh, tolerance: float) -> trimesh.Trimesh:
     """A closed mesh with fewer triangles, within about `tolerance` [m] of the given one."""
     solid = as_manifold(mesh).simplify(tolerance).to_mesh64()
-    return trimesh.Trimesh(solid.vert_properties[:, :3], solid.tri_verts.astype(np.int64))
+    return trimesh.Trimesh(
+        solid.vert_properties[:, :3], solid.tri_verts.astype(np.int64), process=False
+    )
 
 
 def as_manifold(mesh: trimesh.Trimesh) -> manifold3d.Manifold:
     """A closed mesh as manifold3d's solid."""
     return manifold3d.Manifold(
         manifold3d.Mesh64(
-            np.ascontiguousarray(mesh.vertices, np.float64),
-            np.ascontiguousarray(mesh.faces, np.uint64),
+            np.array(mesh.vertices, np.float64, order="C"),
+            np.array(mesh.faces, np.uint64, order="C"),
         )
     )

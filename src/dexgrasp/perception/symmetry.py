@@ -11,21 +11,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dexgrasp.perception.kernels import group_costs
 from dexgrasp.perception.view import ViewModel
 from dexgrasp.types import Array
 
-SEARCH_POINTS = 120
+SEARCH_POINTS, CHECK_POINTS = 120, 600
 TURNS = 10
-PLANES = 4
+# Starts that are refined.
+AXES, PLANES = 3, 3
 # A seen point moved further than this into free space contradicts the symmetry [m].
 TOLERANCE = 0.005
 # Beyond this a contradiction is as bad as it gets, so that a handle cannot move the axis [m].
 SATURATION = 0.010
 # Unseen images cost a little, so that of two consistent planes the one that adds less wins.
 UNSEEN_WEIGHT, UNSEEN_DEPTH = 0.15, 0.05
-# Largest share of contradicting points. A mug's handle is an eighth of what is seen of it;
-# the corners of a square box seen as a cylinder are four tenths.
-REVOLUTION_SHARE, MIRROR_SHARE = 0.2, 0.07
+# Largest shares of contradicting points. What is seen of a mug is up to a quarter handle; a
+# square box seen as a cylinder contradicts itself at three tenths or more, but then it has two
+# planes. A mug's two planes contradict at its handle.
+REVOLUTION_SHARE, PAIR_SHARE, HANDLED_SHARE, PLANE_SHARE = 0.18, 0.045, 0.28, 0.07
 
 
 @dataclass(frozen=True)
@@ -42,61 +45,54 @@ class Symmetry:
     yaw: float = 0.0
 
     def images(self, points: Array, turns: int = TURNS) -> Array:
-        """(g, n, 3) images of points (n, 3) under the group, the points themselves first."""
-        parameters = np.array([[*self.center, self.yaw]])
-        return _images(self.kind, parameters, points, turns)[0]
+        """(g, n, 3) images of points (n, 3) under the group, the points themselves first.
+
+        turns: how many rotations stand for a revolution.
+        """
+        count, mirrored = _group(self.kind, turns)
+        angle = np.arange(count) * 2.0 * np.pi / count
+        maps = _rotations(angle)
+        if mirrored:
+            flip = np.diag([1.0, -1.0])
+            maps = np.concatenate([maps, _rotations(angle + 2.0 * self.yaw) @ flip])
+        center = self.center.astype(points.dtype)
+        level = (points[:, :2] - center) @ np.swapaxes(maps, 1, 2).astype(points.dtype) + center
+        height = np.broadcast_to(points[:, 2:], (*level.shape[:2], 1))
+        return np.concatenate([level, height], axis=2)
 
 
-def _images(kind: str, parameters: Array, points: Array, turns: int = TURNS) -> Array:
-    """(k, g, n, 3) images of points (n, 3) under k groups of one kind: (x, y, yaw) (k, 3)."""
-    maps = _maps(kind, parameters[:, 2], turns).astype(points.dtype)
-    center = parameters[:, None, None, :2].astype(points.dtype)
-    result = np.empty((*maps.shape[:2], *points.shape), points.dtype)
-    result[..., :2] = (points[:, :2] - center) @ np.swapaxes(maps, 2, 3) + center
-    result[..., 2] = points[:, 2]
-    return result
+def _group(kind: str, turns: int = TURNS) -> tuple[int, bool]:
+    """Number of rotations, and whether each is also mirrored."""
+    return {"revolution": (turns, False), "two_planes": (2, True), "plane": (1, True)}.get(
+        kind, (1, False)
+    )
 
 
-def _maps(kind: str, yaw: Array, turns: int) -> Array:
-    """(k, g, 2, 2) the level maps of k groups, identity first."""
-    if kind == "none":
-        return _turns(0.0 * yaw)[:, None]
-    if kind == "revolution":
-        circle = _turns(np.arange(turns) * 2.0 * np.pi / turns)
-        return np.broadcast_to(circle, (len(yaw), turns, 2, 2))
-    maps = [_turns(0.0 * yaw), _mirrors(yaw)]
-    if kind == "two_planes":
-        maps += [_mirrors(yaw + np.pi / 2), _turns(0.0 * yaw + np.pi)]
-    return np.stack(maps, axis=1)
-
-
-def _turns(angle: Array) -> Array:
+def _rotations(angle: Array) -> Array:
     """(k, 2, 2) rotations by angles (k,)."""
     c, s = np.cos(angle), np.sin(angle)
     return np.stack([np.stack([c, -s], axis=-1), np.stack([s, c], axis=-1)], axis=-2)
 
 
-def _mirrors(yaw: Array) -> Array:
-    """(k, 2, 2) reflections at the lines of directions (k,)."""
-    c, s = np.cos(2.0 * yaw), np.sin(2.0 * yaw)
-    return np.stack([np.stack([c, s], axis=-1), np.stack([s, -c], axis=-1)], axis=-2)
-
-
 def find_symmetry(cloud: Array, view: ViewModel) -> Symmetry:
     """The largest symmetry that the visible cloud (n, 3) and its free space allow."""
-    points = cloud[np.linspace(0, len(cloud) - 1, min(len(cloud), SEARCH_POINTS)).astype(int)]
-    points = points.astype(np.float32)
-    toward = view.rotation[:2, 2] / max(np.linalg.norm(view.rotation[:2, 2]), 1e-6)
-    frame = np.stack([toward, [-toward[1], toward[0]]])  # rows: away from the camera, across
-    revolution = _search_axis(points, view, frame)
-    if contradiction(revolution, points, view) < REVOLUTION_SHARE:
+    points = _spread(cloud, SEARCH_POINTS)
+    checked = _spread(cloud, CHECK_POINTS)
+    revolution = _search_axis(points, view)
+    turned = contradiction(revolution, checked, view)
+    if turned < REVOLUTION_SHARE:
         return revolution
-    planes = [p for p in _search_planes(points, view) if _accepts(p, points, view)]
+    planes = _search_planes(points, view)
     for plane in planes:
-        pair = _second_plane(plane, points, view)
-        if _accepts(pair, points, view):
-            return pair
-    return planes[0] if planes else Symmetry("none", points[:, :2].mean(axis=0))
+        if contradiction(plane, checked, view) < PLANE_SHARE:
+            pair = _second_plane(plane, points, view)
+            if contradiction(pair, checked, view) < PAIR_SHARE:
+                return pair
+    if turned < HANDLED_SHARE:
+        return revolution
+    if planes and contradiction(planes[0], checked, view) < PLANE_SHARE:
+        return planes[0]
+    return Symmetry("none", points[:, :2].mean(axis=0))
 
 
 def contradiction(symmetry: Symmetry, points: Array, view: ViewModel) -> float:
@@ -104,19 +100,21 @@ def contradiction(symmetry: Symmetry, points: Array, view: ViewModel) -> float:
     return float((view.free(symmetry.images(points)).max(axis=0) > TOLERANCE).mean())
 
 
-def _accepts(symmetry: Symmetry, points: Array, view: ViewModel) -> bool:
-    return contradiction(symmetry, points, view) < MIRROR_SHARE
-
-
-def _cost(free: Array) -> Array:
-    """(k,) cost of k symmetries from the free margins (k, g, n) [m] of their images."""
-    wrong = np.clip(free.max(axis=1) / SATURATION, 0.0, 1.0).mean(axis=-1)
-    unseen = np.clip(-free / UNSEEN_DEPTH, 0.0, 1.0).mean(axis=(1, 2))
-    return wrong + UNSEEN_WEIGHT * unseen
+def _spread(cloud: Array, count: int) -> Array:
+    """About `count` points from all over a thinned cloud, whose order follows its voxels."""
+    index = np.linspace(0, len(cloud) - 1, min(len(cloud), count)).astype(int)
+    return np.asarray(cloud[index], np.float64)
 
 
 def _costs(kind: str, parameters: Array, points: Array, view: ViewModel) -> Array:
-    return _cost(view.free(_images(kind, parameters, points)))
+    """(k,) costs of the groups of one kind at (x, y, yaw) (k, 3)."""
+    result = np.empty(len(parameters))
+    turns, mirrored = _group(kind)
+    group_costs(
+        parameters, turns, mirrored, points, view.arrays,
+        SATURATION, UNSEEN_WEIGHT, UNSEEN_DEPTH, result,
+    )  # fmt: skip
+    return result
 
 
 def _descend(kind: str, start: Array, steps: Array, points: Array, view: ViewModel) -> Symmetry:
@@ -124,7 +122,7 @@ def _descend(kind: str, start: Array, steps: Array, points: Array, view: ViewMod
     best, cost = start, float(_costs(kind, start[None], points, view)[0])
     moves = np.vstack([np.diag(steps), -np.diag(steps)])
     moves = moves[np.abs(moves).sum(axis=1) > 0.0]
-    for _ in range(10):
+    for _ in range(9):
         around = best + moves
         costs = _costs(kind, around, points, view)
         if costs.min() < cost:
@@ -134,7 +132,9 @@ def _descend(kind: str, start: Array, steps: Array, points: Array, view: ViewMod
     return Symmetry(kind, best[:2], float(best[2]))
 
 
-def _search_axis(points: Array, view: ViewModel, frame: Array) -> Symmetry:
+def _search_axis(points: Array, view: ViewModel) -> Symmetry:
+    toward = view.rotation[:2, 2] / max(float(np.linalg.norm(view.rotation[:2, 2])), 1e-6)
+    frame = np.stack([toward, [-toward[1], toward[0]]])  # away from the camera, and across
     local = points[:, :2] @ frame.T
     low, high = local.min(axis=0), local.max(axis=0)
     size = float((high - low).max())
@@ -142,9 +142,11 @@ def _search_axis(points: Array, view: ViewModel, frame: Array) -> Symmetry:
     across = 0.5 * (low[1] + high[1]) + np.linspace(-0.3, 0.3, 7) * (high[1] - low[1])
     starts = np.zeros((len(depth) * len(across), 3))
     starts[:, :2] = np.stack(np.meshgrid(depth, across), axis=-1).reshape(-1, 2) @ frame
-    best = starts[int(_costs("revolution", starts, points[::2], view).argmin())]
+    best = np.argsort(_costs("revolution", starts, points, view))[:AXES]
     step = 0.06 * size
-    return _descend("revolution", best, np.array([step, step, 0.0]), points, view)
+    steps = np.array([step, step, 0.0])
+    axes = [_descend("revolution", starts[i], steps, points, view) for i in best]
+    return min(axes, key=lambda axis: contradiction(axis, points, view))
 
 
 def _search_planes(points: Array, view: ViewModel) -> list[Symmetry]:

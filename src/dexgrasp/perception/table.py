@@ -36,6 +36,8 @@ def find_table(points: Array, config: TableConfig) -> Plane:
     Random samples of three points (RANSAC, Fischler and Bolles 1981), then least squares
     over the inliers, twice.
     """
+    if len(points) < 3:
+        raise SceneError("no table found: no point lies in the workspace and outside of the robot")
     rng = np.random.default_rng(SEED)
     sample = points[rng.choice(len(points), SAMPLE, replace=False)] if len(points) > SAMPLE else points
     sample = sample.astype(np.float64)
@@ -47,8 +49,8 @@ def find_table(points: Array, config: TableConfig) -> Plane:
     inliers = sample[near[:, best]]
     if len(inliers) * len(points) / len(sample) < config.inliers:
         raise SceneError(
-            f"no table found: the largest level surface has {len(inliers)} points of the "
-            f"{len(sample)} looked at; check the camera's pose and the workspace"
+            f"no table found: the largest level surface has {len(inliers)} of {len(sample)} points "
+            f"looked at, fewer than the share that {config.inliers} would be; check the camera's pose and the workspace"
         )
     for _ in range(2):
         plane = _fit(inliers)
@@ -60,8 +62,6 @@ def _hypotheses(
     sample: Array, config: TableConfig, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Normals (k, 3) and offsets (k,) of the nearly level planes through random triples."""
-    if len(sample) < 3:
-        return np.zeros((0, 3)), np.zeros(0)
     corners = sample[rng.integers(len(sample), size=(config.trials, 3))]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(normal, axis=1)

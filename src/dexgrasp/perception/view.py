@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from dexgrasp.perception.kernels import margins
 from dexgrasp.types import Array
 
 # Pixels per mean distance of two points: fine enough for smooth outlines.
@@ -34,23 +35,26 @@ class ViewModel:
 
     def __init__(self, cloud: Array, view_point: Array, table_height: float) -> None:
         self.origin = np.asarray(view_point, np.float64)
-        self.rotation = _looking_at(cloud.mean(axis=0) - self.origin)
+        self.rotation = _looking_at(cloud.mean(axis=0, dtype=np.float64) - self.origin)
         plane, depth = self._project(cloud)
         spacing = float(np.median(cKDTree(plane).query(plane, k=3)[0][:, 2]))
         self.distance = float(depth.mean())
         self.pitch = max(spacing, 1e-4) / OVERSAMPLING
-        self.low = plane.min(axis=0) - MARGIN * self.pitch
+        self.low = (plane.min(axis=0) - MARGIN * self.pitch).astype(np.float64)
         shape = np.ceil((plane.max(axis=0) - self.low) / self.pitch).astype(int) + MARGIN + 1
         image = np.zeros(shape, np.float32)
         self._draw(image, plane, depth)
         gap = ndimage.distance_transform_edt(image == 0.0)
         plane, depth = self._project(_feet(cloud, table_height))
         pixel = self._pixel(plane, shape)
-        bare = gap[tuple(pixel.T)] > OVERSAMPLING
+        covered = ndimage.binary_fill_holes(gap <= LARGEST_GAP)
+        bare = ~covered[tuple(pixel.T)]
         self._draw(image, plane[bare], depth[bare])
-        self._depth, outline = self._filled(image, table_height)
+        depth_image, outline = self._filled(image, table_height)
         # Metres at the object's distance: positive outside the silhouette, negative within.
-        self._outline = (outline * self.pitch * self.distance).astype(np.float32)
+        outline = (outline * self.pitch * self.distance).astype(np.float32)
+        # What the compiled look-ups need.
+        self.arrays = (self.origin, self.rotation, self.low, self.pitch, depth_image, outline)
 
     def _project(self, points: Array) -> tuple[Array, Array]:
         local = (points - self.origin) @ self.rotation
@@ -92,19 +96,10 @@ class ViewModel:
         In front of a surface: the distance to it along the ray. Beside the silhouette: the
         distance to it across the ray.
         """
-        shape = self._depth.shape
-        rotation = self.rotation.astype(np.float32)
-        local = (np.asarray(points, np.float32) - self.origin.astype(np.float32)) @ rotation
-        depth = local[..., 2]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            place = (local[..., :2] / depth[..., None] - self.low.astype(np.float32)) / np.float32(
-                self.pitch
-            )
-        row = np.clip(np.rint(place[..., 0]), 0, shape[0] - 1).astype(np.int32)
-        column = np.clip(np.rint(place[..., 1]), 0, shape[1] - 1).astype(np.int32)
-        flat = row * shape[1] + column
-        front = self._depth.ravel()[flat] - depth
-        return np.maximum(front, self._outline.ravel()[flat])
+        points = np.asarray(points)
+        result = np.empty(points.shape[:-1], np.float32)
+        margins(points.reshape(-1, 3), self.arrays, result.reshape(-1))
+        return result
 
 
 def _feet(cloud: Array, table_height: float) -> Array:
