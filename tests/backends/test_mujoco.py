@@ -45,7 +45,7 @@ def test_ray_casting_agrees_with_the_renderer(placement) -> None:
     backend = MujocoBackend(hand, config)
     backend.load([placement])
     rendered = backend.depth().depth
-    cast = cast_depth(backend.model, backend._data(0), "depth", config.camera)
+    cast = cast_depth(*backend._data(0), "depth", config.camera)
     both = (rendered > 0.0) & (cast > 0.0)
     assert both.mean() > 0.9
     assert np.median(np.abs(rendered - cast)[both]) < 5e-4
