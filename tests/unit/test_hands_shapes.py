@@ -118,12 +118,16 @@ def test_pads_face_the_way_the_last_joint_flexes(name: str) -> None:
 @hands
 def test_postures_keep_the_fingers_apart(name: str) -> None:
     hand = load(name)
-    first, second = hand.self_collision_pairs.T
     for posture in hand.postures.values():
         np.testing.assert_array_equal(posture, hand.clip(posture))
-        centers = hand.sphere_positions(posture)[0]
-        gap = np.linalg.norm(centers[first] - centers[second], axis=1)
-        assert (gap > hand.sphere_radii[first] + hand.sphere_radii[second]).all()
+        assert hand.self_gap(posture)[0] > 0.0
+
+
+def test_crossed_fingers_collide() -> None:
+    hand = load("leap_right")
+    crossed = hand.postures["open"].copy()
+    crossed[hand.joint_names.index("joint_0")] = 0.8  # the index over the middle finger
+    assert hand.self_gap(crossed)[0] < -0.005
 
 
 @hands

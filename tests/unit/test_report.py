@@ -66,7 +66,8 @@ def test_wilson_interval_against_a_published_case() -> None:
 def test_wilson_interval_holds_the_rate_and_mirrors(case: tuple[int, int]) -> None:
     passed, total = case
     low, high = wilson_interval(passed, total)
-    assert 0.0 <= low <= passed / total + 1e-12 and passed / total - 1e-12 <= high <= 1.0
+    assert 0.0 <= low <= passed / total + 1e-12
+    assert passed / total - 1e-12 <= high <= 1.0
     assert wilson_interval(total - passed, total) == pytest.approx((1.0 - high, 1.0 - low))
 
 
@@ -135,7 +136,8 @@ def test_names_and_messages_cannot_inject_markup(tmp_path: Path) -> None:
 
 def test_the_page_needs_no_network(tmp_path: Path) -> None:
     page = Page(write_report(tmp_path, make_report(make_trial())))
-    assert "link" not in page.names and "script" not in page.names
+    assert "link" not in page.names
+    assert "script" not in page.names
     assert not [link for link in page.links if ":" in link]
 
 

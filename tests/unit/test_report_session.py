@@ -39,7 +39,8 @@ def test_four_of_five_planned_picks_pass(
 def test_a_finished_trial_is_on_disk_at_once(tmp_path: Path) -> None:
     session = TrialSession(tmp_path, "Demo", 5, {}, "make demo")
     result = session.finish(make_result(True), make_film())
-    assert (tmp_path / result.picture).is_file() and (tmp_path / result.animation).is_file()
+    assert (tmp_path / result.picture).is_file()
+    assert (tmp_path / result.animation).is_file()
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["trials"][0]["picture"] == "01_mug.png"
     assert (tmp_path / "index.html").is_file()

@@ -51,7 +51,9 @@ def test_a_log_has_one_plain_line_per_trial() -> None:
 
 def test_a_terminal_shows_the_running_trial() -> None:
     text = run_board(terminal=True)
-    assert "cover" in text and "picked" in text and "[lost]" in text
+    assert "cover" in text
+    assert "picked" in text
+    assert "[lost]" in text
 
 
 def test_a_narrow_log_does_not_wrap() -> None:

@@ -16,7 +16,7 @@ NODES = (
 setup(
     name="dexgrasp_nodes",
     version="0.1.0",
-    packages=["dexgrasp_nodes"],
+    packages=["dexgrasp_nodes", "dexgrasp_nodes.conversions"],
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/dexgrasp_nodes"]),
         ("share/dexgrasp_nodes", ["package.xml"]),

@@ -115,7 +115,11 @@ def _execute(
         observation = backend.observe()
         backend.step(executor.step(observation), CONTROL_PERIOD)
         trial.update(backend.truth(), lifting=phase in (Phase.LIFT, Phase.HOLD))
-        if phase == Phase.FULL_GRASP and record.plausibility is None and executor.phase[0] == Phase.LIFT:
+        if (
+            phase == Phase.FULL_GRASP
+            and record.plausibility is None
+            and executor.phase[0] == Phase.LIFT
+        ):
             record.plausibility = judge_contact(backend, record)
     fault = Fault(int(executor.fault[0]))
     record.error_code = int(fault)

@@ -114,7 +114,7 @@ def plain(value: Any) -> Any:
     """Builtin types only: NaN and infinity as None, arrays and tuples as lists, paths as text."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
+    if isinstance(value, list | tuple | range):
         return [plain(item) for item in value]
     if isinstance(value, bool | str) or value is None:
         return value

@@ -15,7 +15,7 @@ from dexgrasp.evaluation.results import Share, Summary, TrialResult
 # evaluation section): simulation and mesh plausibility.
 SURVEY_PICK_RATE = 0.587
 SURVEY_PLAUSIBLE_RATE = 0.724
-ABSENT = "–"
+ABSENT = "-"
 
 
 @dataclass(frozen=True)

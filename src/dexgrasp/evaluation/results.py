@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from dexgrasp.evaluation.pick import PickRecord
 
 NOT_MEASURED = math.nan
 NORMAL_QUANTILE_95 = 1.959964  # two-sided 95 %
@@ -18,7 +21,7 @@ class TrialResult:
     """One trial as tables and reports show it; figures that were not measured are NaN.
 
     phase: the last phase reached, or DONE.  error_code: 0 when nothing failed.
-    grasp_score: [0, 1].  max_height: rise of the object above the table [m].
+    grasp_score: [0, 1].  max_height: the largest of the centre of mass above the table [m].
     plausible: whether penetration and contacts pass; None when not judged.
     penetration_volume [m^3], contact_area [m^2], contacts: distinct fingertips.
     seconds: wall clock of each stage [s].
@@ -110,6 +113,33 @@ class Summary:
                 for stage, (median, p95) in self.seconds.items()
             },
         }
+
+
+def result_of_pick(record: PickRecord) -> TrialResult:
+    """A trial that ran through the library, as tables and reports show it."""
+    figures: dict[str, Any] = {}
+    if record.simulation is not None:
+        figures |= {"max_height": record.simulation.max_height, "slip": record.simulation.slip}
+    if record.plausibility is not None:
+        figures |= {
+            "plausible": record.plausibility.passed,
+            "penetration_volume": record.plausibility.penetration_volume,
+            "contact_area": record.plausibility.contact_area,
+            "contacts": record.plausibility.contact_count,
+        }
+    return TrialResult(
+        object=record.object,
+        hand=record.hand,
+        seed=record.seed,
+        success=record.success,
+        phase=record.phase,
+        error_code=record.error_code,
+        error_msg=record.error_msg,
+        grasp_kind=record.grasp_kind,
+        grasp_score=record.grasp_score if record.grasp_kind else NOT_MEASURED,
+        seconds=dict(record.seconds),
+        **figures,
+    )
 
 
 def wilson_interval(passed: int, total: int) -> tuple[float, float]:

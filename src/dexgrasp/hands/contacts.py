@@ -14,7 +14,7 @@ from dexgrasp.types import Array
 PAD_FACING = 0.25  # smallest cosine between a contact's normal and the pad's direction
 TIP_REACH = 0.028  # a tip contact lies this close to the finger's tip point [m]
 TIP_COUNT, PAD_COUNT, PALM_COUNT = 20, 6, 12
-DENSITY = 4e6  # samples per m^2 to choose from
+DENSITY = 1e6  # samples per m^2 to choose from
 
 
 @dataclass(frozen=True)

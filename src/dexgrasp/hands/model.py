@@ -257,6 +257,17 @@ class HandModel:
         opened = self.forward(self.postures["open"])
         return self_collision_pairs(*self.kernel_spheres, allowed, self.forward(q), opened)
 
+    def self_gap(self, q: Array) -> Array:
+        """(n,) smallest gap between links that can meet [m], negative where they collide.
+
+        Conservative by the few millimetres that the covering spheres stand out.
+        """
+        centers = self.sphere_positions(q)
+        first, second = self.self_collision_pairs.T
+        apart = np.linalg.norm(centers[:, first] - centers[:, second], axis=2)
+        gap = apart - self.sphere_radii[first] - self.sphere_radii[second]
+        return gap.min(axis=1, initial=np.inf)
+
     @cached_property
     def kernel_kinematics(self) -> tuple[Array, ...]:
         """Arrays of the chain for compiled code: parent, rotation, offset, axis, joint, order."""

@@ -15,7 +15,7 @@ DOWN = np.array([0.0, 0.0, -1.0])
 GIVEN_ANGLE = np.deg2rad(15.0)  # a resting facet this near to straight down is the given one
 FLATNESS = 0.0005  # [m] above the lowest point within which a vertex touches the table
 STABLE_ANGLE = np.deg2rad(1.0)  # a tilt that a resting body survives
-SAME_FACET = np.deg2rad(2.0)
+SAME_FACET = np.deg2rad(0.3)
 
 
 def resting_pose(mesh: trimesh.Trimesh, com: Array) -> Array:
@@ -38,9 +38,9 @@ def resting_pose(mesh: trimesh.Trimesh, com: Array) -> Array:
 
 
 def _facets(hull: trimesh.Trimesh) -> Iterator[Array]:
-    """Outward normals of the hull's faces, and straight down; nearly equal ones once."""
-    normals = np.asarray(hull.face_normals)[np.argsort(-np.asarray(hull.area_faces))]
-    remaining = np.vstack([DOWN, normals])
+    """Straight down, and the outward normals of the hull's faces, nearly equal ones once."""
+    yield DOWN
+    remaining = np.asarray(hull.face_normals)[np.argsort(-np.asarray(hull.area_faces))]
     while len(remaining):
         yield remaining[0]
         remaining = remaining[remaining @ remaining[0] < np.cos(SAME_FACET)]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import trimesh
+from manifold3d import CrossSection, FillRule
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.spatial.transform import Rotation
 
@@ -84,7 +85,9 @@ class Prism(Shape):
     def _local(self) -> tuple[trimesh.Trimesh, Meshes]:
         flat = _flat(rounded(_spatial(self.outline), self.round, closed=True))
         pieces = [_extruded(p, self.height) for p in convex_pieces(flat)]
-        return trimesh.creation.extrude_polygon(_shapely(flat), self.height), pieces
+        solid = CrossSection([flat], FillRule.EvenOdd).extrude(self.height).to_mesh()
+        mesh = trimesh.Trimesh(solid.vert_properties, solid.tri_verts)
+        return mesh, pieces
 
 
 class Lathe(Shape):
@@ -165,12 +168,6 @@ def _spatial(points: tuple[tuple[float, float], ...]) -> Array:
 
 def _flat(points: Array) -> Array:
     return points[:, :2]
-
-
-def _shapely(outline: Array):
-    from shapely.geometry import Polygon
-
-    return Polygon(outline)
 
 
 def _extruded(polygon: Array, height: float) -> trimesh.Trimesh:

@@ -31,11 +31,10 @@ MASS_RANGE = (0.05, 1.0)  # [kg]
 FRICTION = 0.6
 FEWEST_POINTS = 30
 SPACING, MOST_POINTS = 0.003, 4000
-# Below this the table was cut away together with the object's foot [m].
-FOOT = 0.010
 CELLS = 90_000
 FINEST = 0.002  # [m]
 DETAIL = 0.0005  # [m] that the mesh may differ from the field's surface
+SAMPLES = 1500  # of the surface, to choose convex pieces
 SEEN_WITHIN = 0.005  # [m]
 
 
@@ -67,7 +66,7 @@ def complete(detected: DetectedObject) -> CompletedObject:
     nothing remains of it.
     """
     cloud = _usable(detected)
-    view = ViewModel(_with_foot(cloud, detected.table_height), detected.view_point)
+    view = ViewModel(cloud, detected.view_point, detected.table_height)
     symmetry = find_symmetry(cloud, view)
     origin, spacing, shape = _grid(detected)
     T = detected.T_world_object
@@ -80,7 +79,8 @@ def complete(detected: DetectedObject) -> CompletedObject:
     mesh = simplified(surface, DETAIL)
     mass = float(np.clip(DENSITY * mesh.volume, *MASS_RANGE))
     name = f"object_{detected.identifier}"
-    model = CompletedObject.from_bodies(name, mesh, [mesh], [1.0], mass, FRICTION, convex_pieces(mesh))
+    pieces = convex_pieces(mesh, surface.vertices[:: 1 + len(surface.vertices) // SAMPLES])
+    model = CompletedObject.from_bodies(name, mesh, [mesh], [1.0], mass, FRICTION, pieces)
     seen = _seen(mesh.vertices, transform_points(inverse(T), cloud))
     return replace(
         model,
@@ -103,17 +103,6 @@ def _usable(detected: DetectedObject) -> Array:
             f"the object's cloud has {len(cloud)} points; {FEWEST_POINTS} are needed for a shape"
         )
     return cloud
-
-
-def _with_foot(cloud: Array, table_height: float) -> Array:
-    """The cloud, continued down to the table where it ends just above."""
-    low = cloud[cloud[:, 2] < table_height + FOOT]
-    below = [low]
-    for share in (0.0, 0.5):
-        foot = low.copy()
-        foot[:, 2] = table_height + share * (low[:, 2] - table_height)
-        below.append(foot)
-    return np.concatenate([cloud, *below[1:]])
 
 
 def _grid(detected: DetectedObject) -> tuple[Array, float, tuple[int, int, int]]:

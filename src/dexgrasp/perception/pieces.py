@@ -16,27 +16,34 @@ TOLERATED = 0.008
 DETAIL = 0.0008  # [m]
 SMALLEST = 2e-3  # share of the whole volume that a piece must have to be kept
 SHARES = (0.3, 0.5, 0.7)
+SHORTLIST = 3
+OVERLAP = 0.001  # [m], half of the samples' distance: what lies between them counts too
 DIRECTIONS = np.array(
     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [np.sqrt(0.5), np.sqrt(0.5), 0], [np.sqrt(0.5), -np.sqrt(0.5), 0]]
 )
 
 
-def convex_pieces(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, ...]:
+def convex_pieces(mesh: trimesh.Trimesh, samples: Array) -> tuple[trimesh.Trimesh, ...]:
     """Convex hulls that together fill a closed mesh with little more.
 
     The piece whose hull adds most is cut by the vertical or level plane that saves most, again
-    and again.
+    and again. samples: (n, 3) points spread over the surface, by which cuts are compared.
     """
     solid = as_manifold(mesh).simplify(DETAIL)
     whole = solid.volume()
-    pieces = [(solid, _added(solid))]
+    pieces = [(solid, _added(solid), samples)]
     while len(pieces) < LARGEST_COUNT:
         worst = max(range(len(pieces)), key=lambda i: pieces[i][1])
-        piece, added = pieces[worst]
+        piece, added, points = pieces[worst]
         if added < TOLERATED * whole:
             break
-        pieces[worst : worst + 1] = [(half, _added(half)) for half in _best_cut(piece)]
-    hulls = [piece.hull() for piece, _ in pieces if piece.volume() > SMALLEST * whole]
+        direction, offset, halves = _best_cut(piece, points)
+        ahead = points @ direction > offset
+        pieces[worst : worst + 1] = [
+            (half, _added(half), points[side])
+            for half, side in zip(halves, (ahead, ~ahead), strict=True)
+        ]
+    hulls = [piece.hull() for piece, _, _ in pieces if piece.volume() > SMALLEST * whole]
     return tuple(_as_trimesh(hull) for hull in hulls)
 
 
@@ -45,19 +52,33 @@ def _added(solid: manifold3d.Manifold) -> float:
     return solid.hull().volume() - solid.volume()
 
 
-def _best_cut(solid: manifold3d.Manifold) -> list[manifold3d.Manifold]:
-    """The halves whose hulls add least."""
-    points = solid.to_mesh64().vert_properties[:, :3]
-    best, least = [solid], np.inf
+def _best_cut(
+    piece: manifold3d.Manifold, points: Array
+) -> tuple[Array, float, tuple[manifold3d.Manifold, manifold3d.Manifold]]:
+    """Direction (3,) and offset [m] of the plane whose halves' hulls add least, and the halves.
+
+    The samples on both sides of every plane choose a few, their exact halves the best.
+    """
+    planes, volumes = [], []
     for direction in DIRECTIONS:
         place = points @ direction
         for share in SHARES:
             offset = float(place.min() + share * np.ptp(place))
-            halves = [h for h in solid.split_by_plane(tuple(direction), offset) if not h.is_empty()]
-            added = sum(_added(half) for half in halves)
-            if len(halves) == 2 and added < least:
-                best, least = halves, added
+            sides = (points[place > offset - OVERLAP], points[place < offset + OVERLAP])
+            planes.append((direction, offset))
+            volumes.append(sum(_hull_volume(side) for side in sides))
+    best, least = None, np.inf
+    for k in np.argsort(volumes)[:SHORTLIST]:
+        halves = piece.split_by_plane(tuple(planes[k][0]), planes[k][1])
+        added = sum(_added(half) for half in halves)
+        if best is None or added < least:
+            best, least = (*planes[k], halves), added
+    assert best is not None
     return best
+
+
+def _hull_volume(points: Array) -> float:
+    return manifold3d.Manifold.hull_points(points).volume() if len(points) > 3 else 0.0
 
 
 def _as_trimesh(solid: manifold3d.Manifold) -> trimesh.Trimesh:

@@ -113,9 +113,8 @@ def _clusters(points: Array, config: PerceptionConfig) -> list[Array]:
 
 
 def _detect(identifier: int, cloud: Array, table: Plane, view_point: Array) -> DetectedObject:
-    view = ViewModel(cloud, view_point)
-    symmetry = find_symmetry(cloud, view)
-    points = completed_points(cloud, view, symmetry)
-    level = table.level_at(points[:, :2].mean(axis=0))
+    level = table.level_at(cloud[:, :2].mean(axis=0))
+    view = ViewModel(cloud, view_point, level)
+    points = completed_points(cloud, view, find_symmetry(cloud, view))
     T, extents = upright_box(points, level)
     return DetectedObject(identifier, cloud, T, extents, level, view_point)

@@ -16,6 +16,7 @@ from dexgrasp.types import Array
 
 SEARCH_POINTS = 120
 TURNS = 10
+PLANES = 4
 # A seen point moved further than this into free space contradicts the symmetry [m].
 TOLERANCE = 0.005
 # Beyond this a contradiction is as bad as it gets, so that a handle cannot move the axis [m].
@@ -42,18 +43,43 @@ class Symmetry:
 
     def images(self, points: Array, turns: int = TURNS) -> Array:
         """(g, n, 3) images of points (n, 3) under the group, the points themselves first."""
-        maps = self._maps(turns)
-        center = np.append(self.center, 0.0).astype(points.dtype)
-        return (points - center) @ np.swapaxes(maps, 1, 2).astype(points.dtype) + center
+        parameters = np.array([[*self.center, self.yaw]])
+        return _images(self.kind, parameters, points, turns)[0]
 
-    def _maps(self, turns: int) -> Array:
-        if self.kind == "revolution":
-            return np.stack([_turn(a) for a in np.arange(turns) * 2.0 * np.pi / turns])
-        if self.kind == "two_planes":
-            return np.stack([np.eye(3), _mirror(self.yaw), _mirror(self.yaw + np.pi / 2), _turn(np.pi)])
-        if self.kind == "plane":
-            return np.stack([np.eye(3), _mirror(self.yaw)])
-        return np.eye(3)[None]
+
+def _images(kind: str, parameters: Array, points: Array, turns: int = TURNS) -> Array:
+    """(k, g, n, 3) images of points (n, 3) under k groups of one kind: (x, y, yaw) (k, 3)."""
+    maps = _maps(kind, parameters[:, 2], turns).astype(points.dtype)
+    center = parameters[:, None, None, :2].astype(points.dtype)
+    result = np.empty((*maps.shape[:2], *points.shape), points.dtype)
+    result[..., :2] = (points[:, :2] - center) @ np.swapaxes(maps, 2, 3) + center
+    result[..., 2] = points[:, 2]
+    return result
+
+
+def _maps(kind: str, yaw: Array, turns: int) -> Array:
+    """(k, g, 2, 2) the level maps of k groups, identity first."""
+    if kind == "none":
+        return _turns(0.0 * yaw)[:, None]
+    if kind == "revolution":
+        circle = _turns(np.arange(turns) * 2.0 * np.pi / turns)
+        return np.broadcast_to(circle, (len(yaw), turns, 2, 2))
+    maps = [_turns(0.0 * yaw), _mirrors(yaw)]
+    if kind == "two_planes":
+        maps += [_mirrors(yaw + np.pi / 2), _turns(0.0 * yaw + np.pi)]
+    return np.stack(maps, axis=1)
+
+
+def _turns(angle: Array) -> Array:
+    """(k, 2, 2) rotations by angles (k,)."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.stack([np.stack([c, -s], axis=-1), np.stack([s, c], axis=-1)], axis=-2)
+
+
+def _mirrors(yaw: Array) -> Array:
+    """(k, 2, 2) reflections at the lines of directions (k,)."""
+    c, s = np.cos(2.0 * yaw), np.sin(2.0 * yaw)
+    return np.stack([np.stack([c, s], axis=-1), np.stack([s, -c], axis=-1)], axis=-2)
 
 
 def find_symmetry(cloud: Array, view: ViewModel) -> Symmetry:
@@ -65,7 +91,7 @@ def find_symmetry(cloud: Array, view: ViewModel) -> Symmetry:
     revolution = _search_axis(points, view, frame)
     if contradiction(revolution, points, view) < REVOLUTION_SHARE:
         return revolution
-    planes = [p for p in _search_planes(points, view, frame) if _accepts(p, points, view)]
+    planes = [p for p in _search_planes(points, view) if _accepts(p, points, view)]
     for plane in planes:
         pair = _second_plane(plane, points, view)
         if _accepts(pair, points, view):
@@ -82,17 +108,6 @@ def _accepts(symmetry: Symmetry, points: Array, view: ViewModel) -> bool:
     return contradiction(symmetry, points, view) < MIRROR_SHARE
 
 
-def _turn(angle: float) -> Array:
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-
-
-def _mirror(yaw: float) -> Array:
-    """Reflection at the vertical plane through the z axis that contains direction `yaw`."""
-    c, s = np.cos(2.0 * yaw), np.sin(2.0 * yaw)
-    return np.array([[c, s, 0.0], [s, -c, 0.0], [0.0, 0.0, 1.0]])
-
-
 def _cost(free: Array) -> Array:
     """(k,) cost of k symmetries from the free margins (k, g, n) [m] of their images."""
     wrong = np.clip(free.max(axis=1) / SATURATION, 0.0, 1.0).mean(axis=-1)
@@ -100,23 +115,23 @@ def _cost(free: Array) -> Array:
     return wrong + UNSEEN_WEIGHT * unseen
 
 
-def _costs(symmetries: list[Symmetry], points: Array, view: ViewModel) -> Array:
-    return _cost(view.free(np.stack([s.images(points) for s in symmetries])))
+def _costs(kind: str, parameters: Array, points: Array, view: ViewModel) -> Array:
+    return _cost(view.free(_images(kind, parameters, points)))
 
 
-def _descend(start: Symmetry, steps: Array, points: Array, view: ViewModel) -> Symmetry:
+def _descend(kind: str, start: Array, steps: Array, points: Array, view: ViewModel) -> Symmetry:
     """Pattern search over (x, y, yaw): halve the steps (3,) where no neighbour is better."""
-    best, cost = start, float(_costs([start], points, view)[0])
-    moves = np.vstack([np.eye(3), -np.eye(3)]) * steps
+    best, cost = start, float(_costs(kind, start[None], points, view)[0])
+    moves = np.vstack([np.diag(steps), -np.diag(steps)])
     moves = moves[np.abs(moves).sum(axis=1) > 0.0]
     for _ in range(10):
-        around = [Symmetry(best.kind, best.center + m[:2], best.yaw + m[2]) for m in moves]
-        costs = _costs(around, points, view)
+        around = best + moves
+        costs = _costs(kind, around, points, view)
         if costs.min() < cost:
             best, cost = around[int(costs.argmin())], float(costs.min())
         else:
             moves = 0.5 * moves
-    return best
+    return Symmetry(kind, best[:2], float(best[2]))
 
 
 def _search_axis(points: Array, view: ViewModel, frame: Array) -> Symmetry:
@@ -125,32 +140,32 @@ def _search_axis(points: Array, view: ViewModel, frame: Array) -> Symmetry:
     size = float((high - low).max())
     depth = np.linspace(low[0] + 0.2 * size, max(high[0], low[0] + 0.7 * size), 8)
     across = 0.5 * (low[1] + high[1]) + np.linspace(-0.3, 0.3, 7) * (high[1] - low[1])
-    centers = np.stack(np.meshgrid(depth, across), axis=-1).reshape(-1, 2) @ frame
-    starts = [Symmetry("revolution", c) for c in centers]
-    best = starts[int(_costs(starts, points[::2], view).argmin())]
+    starts = np.zeros((len(depth) * len(across), 3))
+    starts[:, :2] = np.stack(np.meshgrid(depth, across), axis=-1).reshape(-1, 2) @ frame
+    best = starts[int(_costs("revolution", starts, points[::2], view).argmin())]
     step = 0.06 * size
-    return _descend(best, np.array([step, step, 0.0]), points, view)
+    return _descend("revolution", best, np.array([step, step, 0.0]), points, view)
 
 
-def _search_planes(points: Array, view: ViewModel, frame: Array) -> list[Symmetry]:
+def _search_planes(points: Array, view: ViewModel) -> list[Symmetry]:
     """The best mirror planes of clearly different directions, best first."""
     middle = 0.5 * (points[:, :2].min(axis=0) + points[:, :2].max(axis=0))
     size = float(np.ptp(points[:, :2], axis=0).max())
-    starts = [
-        Symmetry("plane", middle + offset * np.array([-np.sin(yaw), np.cos(yaw)]), yaw)
-        for yaw in np.arange(18) * np.pi / 18
-        for offset in np.linspace(-0.45, 0.45, 13) * size
-    ]
-    costs = _costs(starts, points, view)
-    found: list[Symmetry] = []
+    yaw, offset = np.meshgrid(np.arange(18) * np.pi / 18, np.linspace(-0.45, 0.45, 13) * size)
+    yaw, offset = yaw.ravel(), offset.ravel()
+    starts = np.stack([middle[0] - offset * np.sin(yaw), middle[1] + offset * np.cos(yaw), yaw], 1)
+    costs = _costs("plane", starts, points, view)
+    steps = np.array([0.04 * size, 0.04 * size, 0.09])
+    chosen: list[int] = []
     for index in np.argsort(costs):
-        turned = [abs((starts[index].yaw - f.yaw + np.pi / 2) % np.pi - np.pi / 2) for f in found]
-        if min(turned, default=np.pi) > 0.3:
-            steps = np.array([0.04 * size, 0.04 * size, 0.09])
-            found.append(_descend(starts[index], steps, points, view))
-        if len(found) == 4:
+        turned = np.abs((yaw[index] - yaw[chosen] + np.pi / 2) % np.pi - np.pi / 2)
+        if turned.min(initial=np.pi) > 0.3:
+            chosen.append(int(index))
+        if len(chosen) == PLANES:
             break
-    return sorted(found, key=lambda plane: float(_costs([plane], points, view)[0]))
+    planes = [_descend("plane", starts[i], steps, points, view) for i in chosen]
+    ends = np.array([[*plane.center, plane.yaw] for plane in planes])
+    return [planes[i] for i in np.argsort(_costs("plane", ends, points, view))]
 
 
 def _second_plane(plane: Symmetry, points: Array, view: ViewModel) -> Symmetry:
@@ -158,7 +173,8 @@ def _second_plane(plane: Symmetry, points: Array, view: ViewModel) -> Symmetry:
     along = np.array([np.cos(plane.yaw), np.sin(plane.yaw)])
     place = (points[:, :2] - plane.center) @ along
     offsets = np.linspace(place.min(), place.max(), 17)
-    starts = [Symmetry("two_planes", plane.center + o * along, plane.yaw) for o in offsets]
-    best = starts[int(_costs(starts, points, view).argmin())]
+    starts = np.full((len(offsets), 3), plane.yaw)
+    starts[:, :2] = plane.center + offsets[:, None] * along
+    best = starts[int(_costs("two_planes", starts, points, view).argmin())]
     step = 0.5 * (offsets[1] - offsets[0])
-    return _descend(best, np.array([step, step, 0.03]), points, view)
+    return _descend("two_planes", best, np.array([step, step, 0.03]), points, view)

@@ -20,43 +20,71 @@ OVERSAMPLING = 2.0
 LARGEST_GAP = 3.0
 # Free margin of pixels around the cloud; beyond it distances are extrapolated.
 MARGIN = 24
+# Median filter of the depth, in pixels.
+SMOOTHING = 5
+# Below this the table was cut away together with the object's foot [m].
+FOOT = 0.010
 
 
 class ViewModel:
-    """Free space seen from `view_point` (3,) past and in front of `cloud` (n, 3), world [m]."""
+    """Free space seen from `view_point` (3,) past and in front of `cloud` (n, 3), world [m].
 
-    def __init__(self, cloud: Array, view_point: Array) -> None:
-        center = cloud.mean(axis=0)
+    table_height [m]: where the cloud ends just above it, it goes on down to it.
+    """
+
+    def __init__(self, cloud: Array, view_point: Array, table_height: float) -> None:
         self.origin = np.asarray(view_point, np.float64)
-        self.rotation = _looking_at(center - self.origin)
-        local = (cloud - self.origin) @ self.rotation
-        plane = local[:, :2] / local[:, 2:]
+        self.rotation = _looking_at(cloud.mean(axis=0) - self.origin)
+        plane, depth = self._project(cloud)
         spacing = float(np.median(cKDTree(plane).query(plane, k=3)[0][:, 2]))
-        self.distance = float(local[:, 2].mean())
+        self.distance = float(depth.mean())
         self.pitch = max(spacing, 1e-4) / OVERSAMPLING
         self.low = plane.min(axis=0) - MARGIN * self.pitch
         shape = np.ceil((plane.max(axis=0) - self.low) / self.pitch).astype(int) + MARGIN + 1
-        self._depth, outline = self._buffers(plane, local[:, 2], shape)
+        image = np.zeros(shape, np.float32)
+        self._draw(image, plane, depth)
+        gap = ndimage.distance_transform_edt(image == 0.0)
+        plane, depth = self._project(_feet(cloud, table_height))
+        pixel = self._pixel(plane, shape)
+        bare = gap[tuple(pixel.T)] > OVERSAMPLING
+        self._draw(image, plane[bare], depth[bare])
+        self._depth, outline = self._filled(image, table_height)
         # Metres at the object's distance: positive outside the silhouette, negative within.
         self._outline = (outline * self.pitch * self.distance).astype(np.float32)
 
-    def _buffers(self, plane: Array, depth: Array, shape: Array) -> tuple[Array, Array]:
-        """Depth image [m] and signed distance to the silhouette [pixels], both of `shape`."""
-        pixel = np.rint((plane - self.low) / self.pitch).astype(int)
+    def _project(self, points: Array) -> tuple[Array, Array]:
+        local = (points - self.origin) @ self.rotation
+        return local[:, :2] / local[:, 2:], local[:, 2]
+
+    def _pixel(self, plane: Array, shape: Array) -> Array:
+        return np.clip(np.rint((plane - self.low) / self.pitch).astype(int), 0, np.array(shape) - 1)
+
+    def _draw(self, image: Array, plane: Array, depth: Array) -> None:
+        """Nearest depth of each pixel, in place."""
         order = np.argsort(-depth)
-        image = np.zeros(shape, np.float32)
-        image[tuple(pixel[order].T)] = depth[order]
+        image[tuple(self._pixel(plane[order], image.shape).T)] = depth[order]
+
+    def _filled(self, image: Array, table_height: float) -> tuple[Array, Array]:
+        """Depth [m] without gaps and signed distance to the silhouette [pixels]."""
         gap, nearest = ndimage.distance_transform_edt(image == 0.0, return_indices=True)
-        image = image[tuple(nearest)]
         # Closing: grow by half of the largest gap, shrink by all of that but the half pixel
         # distance by which a surface reaches beyond its outermost points.
         grown = gap <= 0.5 * LARGEST_GAP * OVERSAMPLING
         shrink = 0.5 * (LARGEST_GAP - 1.0) * OVERSAMPLING
         inside = ndimage.distance_transform_edt(grown) > shrink
-        outside_distance = ndimage.distance_transform_edt(~inside)
-        inside_distance = ndimage.distance_transform_edt(inside)
-        image = ndimage.median_filter(image, 3)
-        return image, outside_distance - inside_distance
+        depth = ndimage.median_filter(image[tuple(nearest)], SMOOTHING)
+        # Through an opening one sees the table, or a bowl's floor too thin to tell from it.
+        whole = ndimage.binary_fill_holes(inside)
+        opening = np.argwhere(whole & ~inside)
+        depth[tuple(opening.T)] = self._table_depth(opening, table_height + 0.5 * FOOT)
+        outside_distance = ndimage.distance_transform_edt(~whole)
+        return depth, outside_distance - ndimage.distance_transform_edt(whole)
+
+    def _table_depth(self, pixel: Array, height: float) -> Array:
+        """Depth (k,) [m] at which the rays of pixels (k, 2) reach a height [m]."""
+        plane = self.low + self.pitch * pixel
+        down = np.column_stack([plane, np.ones(len(plane))]) @ self.rotation[2]
+        return (self.origin[2] - height) / np.maximum(-down, 1e-3)
 
     def free(self, points: Array) -> Array:
         """(...) metres by which points (..., 3) lie in seen free space; negative: unseen.
@@ -77,6 +105,15 @@ class ViewModel:
         flat = row * shape[1] + column
         front = self._depth.ravel()[flat] - depth
         return np.maximum(front, self._outline.ravel()[flat])
+
+
+def _feet(cloud: Array, table_height: float) -> Array:
+    """Points below those that end just above the table."""
+    low = cloud[cloud[:, 2] < table_height + FOOT]
+    feet = [low.copy(), low.copy()]
+    for foot, share in zip(feet, (0.0, 0.5), strict=True):
+        foot[:, 2] = table_height + share * (low[:, 2] - table_height)
+    return np.concatenate(feet)
 
 
 def _looking_at(direction: Array) -> Array:

@@ -125,9 +125,7 @@ def _wrist(spec: mujoco.MjSpec, config: SimulationConfig) -> None:
             forcelimited=True,
             forcerange=[-limit, limit],
         )
-        actuator.set_to_position(
-            kp=config.wrist.stiffness[part], kv=config.wrist.damping[part]
-        )
+        actuator.set_to_position(kp=config.wrist.stiffness[part], kv=config.wrist.damping[part])
 
 
 def _hand(spec: mujoco.MjSpec, hand: HandModel) -> None:

@@ -19,7 +19,8 @@ def friction_cone(normals: Array, friction: float) -> Array:
     second = np.cross(normals, first)
     angles = np.linspace(0.0, 2.0 * np.pi, CONE_EDGES, endpoint=False)
     around = (
-        np.cos(angles)[None, :, None] * first[:, None] + np.sin(angles)[None, :, None] * second[:, None]
+        np.cos(angles)[None, :, None] * first[:, None]
+        + np.sin(angles)[None, :, None] * second[:, None]
     )
     return normals[:, None] + friction * around
 

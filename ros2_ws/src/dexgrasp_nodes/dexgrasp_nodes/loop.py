@@ -50,7 +50,7 @@ class Loop:
             self._starts.append(time.perf_counter())
             try:
                 self._body()
-            except Exception as error:  # noqa: BLE001 - the loop must outlive its body
+            except Exception as error:
                 self._on_error(error)
             deadline += self.period
             now = time.perf_counter()

@@ -22,6 +22,12 @@ DIAGNOSTICS_PERIOD = 1.0  # [s]
 BACKGROUND = 10  # niceness of nodes that must not delay control and physics
 
 
+class NotActiveError(DexgraspError):
+    """A request to a node that is not active."""
+
+    code = ErrorCode.NOT_ACTIVE
+
+
 def error_code(error: Exception) -> int:
     """The `ErrorCode` of an exception."""
     return error.code if isinstance(error, DexgraspError) else ErrorCode.OTHER
@@ -95,17 +101,17 @@ class StackNode(LifecycleNode):
         except DexgraspError as error:
             self.get_logger().error(f"cannot {what}: {error} (error {error.code})")
             return TransitionCallbackReturn.FAILURE
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not kill the node
+        except Exception as error:
             self.get_logger().error(f"cannot {what}: {error}\n{traceback.format_exc()}")
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS
 
-    def _LifecycleNodeMixin__on_change_state(self, request, response):  # noqa: ANN001, ANN202, N802
+    def _LifecycleNodeMixin__on_change_state(self, request, response):
         # In Jazzy an illegal transition raises out of spin and kills the process.
         parent = super()._LifecycleNodeMixin__on_change_state  # type: ignore[misc]
         try:
             return parent(request, response)
-        except Exception as error:  # noqa: BLE001 - RCLError is not public
+        except Exception as error:
             self.get_logger().error(f"illegal lifecycle transition: {error}")
             response.success = False
             return response
@@ -113,9 +119,7 @@ class StackNode(LifecycleNode):
     def report_fault(self, error: Exception) -> None:
         """Log what went wrong in a loop or callback, at most once a second."""
         words = str(error) if isinstance(error, DexgraspError) else traceback.format_exc()
-        self.get_logger().error(
-            f"{words} (error {error_code(error)})", throttle_duration_sec=1.0
-        )
+        self.get_logger().error(f"{words} (error {error_code(error)})", throttle_duration_sec=1.0)
 
     def _diagnose(self) -> None:
         level, words, figures = self.health()
@@ -123,7 +127,7 @@ class StackNode(LifecycleNode):
 
 
 def publish_status(
-    node: Node, publisher, level: int, words: str, figures: Mapping[str, object]  # noqa: ANN001
+    node: Node, publisher, level: int, words: str, figures: Mapping[str, object]
 ) -> None:
     """Publish one `DiagnosticStatus` of this node."""
     message = DiagnosticArray()
@@ -139,7 +143,7 @@ def publish_status(
 
 
 def run(make_node: Callable[[], Node], threads: int = 2, niceness: int = 0) -> None:
-    """Spin a node until Ctrl-C or SIGTERM, then close it."""
+    """Spin a node until Ctrl-C or SIGTERM, then call its `close` if it has one."""
     os.nice(niceness)
     rclpy.init()
     node = make_node()
@@ -150,8 +154,9 @@ def run(make_node: Callable[[], Node], threads: int = 2, niceness: int = 0) -> N
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        if isinstance(node, StackNode):
-            node.close()
+        close = getattr(node, "close", None)
+        if close is not None:
+            close()
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()
         rclpy.try_shutdown()

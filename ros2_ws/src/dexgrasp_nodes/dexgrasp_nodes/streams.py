@@ -32,22 +32,35 @@ class PolledGroup(CallbackGroup):
 
 
 class Stream(Generic[Message]):
-    """A polled subscription. `depth` messages are kept between two polls.
+    """A polled subscription; the depth of `qos` is how many messages wait between two polls.
 
-    Not for several threads at once.
+    raw: messages are the serialized bytes. Not for several threads at once.
     """
 
     def __init__(
-        self, node: Node, message_type: type[Message], topic: str, qos: QoSProfile | int = 1
+        self,
+        node: Node,
+        message_type: type[Message],
+        topic: str,
+        qos: QoSProfile | int = 1,
+        raw: bool = False,
     ) -> None:
         self._subscription = node.create_subscription(
-            message_type, topic, _ignore, qos, callback_group=PolledGroup()
+            message_type, topic, _ignore, qos, callback_group=PolledGroup(), raw=raw
         )
         self.newest: Message | None = None
         self.received = -float("inf")
 
     def take_all(self) -> list[Message]:
         """Messages that came since the last call, oldest first."""
+        messages = [message for message, _ in self.take_stamped()]
+        if messages:
+            self.newest = messages[-1]
+            self.received = time.monotonic()
+        return messages
+
+    def take_stamped(self) -> list[tuple[Message, int]]:
+        """The same with the time of receipt in nanoseconds since 1970."""
         messages = []
         with self._subscription.handle:
             while True:
@@ -55,12 +68,9 @@ class Stream(Generic[Message]):
                     self._subscription.msg_type, self._subscription.raw
                 )
                 if taken is None:
-                    break
-                messages.append(taken[0])
-        if messages:
-            self.newest = messages[-1]
-            self.received = time.monotonic()
-        return messages
+                    return messages
+                message, info = taken
+                messages.append((message, info["received_timestamp"]))
 
     def poll(self) -> Message | None:
         """The newest message if one came since the last call, else None."""

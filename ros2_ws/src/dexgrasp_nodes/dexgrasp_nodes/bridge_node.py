@@ -1,0 +1,287 @@
+"""The robot as the stack sees it, simulated: physics in real time behind ROS topics.
+
+One thread steps the physics and publishes its state, another renders the cameras, so that
+a slow picture never delays a joint state. Commands that stop coming leave the last targets
+in force: the hand holds what it holds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+from dexgrasp_interfaces.msg import FingerForces, GroundTruth, HandContactArray
+from dexgrasp_interfaces.srv import ResetSimulation, SpawnObject
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PoseStamped, TransformStamped
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_srvs.srv import SetBool
+from tf2_msgs.msg import TFMessage
+
+from dexgrasp.errors import ExecutionError
+from dexgrasp.hands import HandModel
+from dexgrasp.simulation import SimulationConfig, make_backend
+from dexgrasp.types import Command, Observation
+from dexgrasp_nodes.conversions import (
+    WORLD_FRAME,
+    camera_info_to_msg,
+    contacts_to_msg,
+    depth_to_msg,
+    depth_to_raw_msg,
+    forces_to_msg,
+    header,
+    joint_state_to_msg,
+    picture_to_msg,
+    pose_from_msg,
+    pose_to_msg,
+    stamp_from_seconds,
+    transform_to_msg,
+    truth_to_msg,
+)
+from dexgrasp_nodes.hand_controller import HandController
+from dexgrasp_nodes.loop import Loop
+from dexgrasp_nodes.node_base import LATCHED, NotActiveError, StackNode, error_code, run
+from dexgrasp_nodes.streams import Stream
+from dexgrasp_nodes.world import World
+
+DEPTH_FRAME = "camera_depth_optical_frame"
+OVERVIEW_FRAME = "overview_optical_frame"
+STATE_PERIOD = 0.004  # [s] of a step; joint states at 250 Hz
+SLOW_EVERY = 5  # clock, transforms, controller state and ground truth at 50 Hz
+CONTACTS_EVERY = 10  # contacts at 25 Hz
+STALE_COMMAND = 0.1  # [s]; older than this the hand is reported to hold
+
+
+class BridgeNode(StackNode):
+    """Simulation bridge; parameter `ros2_control_hardware_type` chooses the backend."""
+
+    def __init__(self) -> None:
+        super().__init__("bridge")
+        self.declare_parameter("hand", "allegro_right")
+        self.declare_parameter("ros2_control_hardware_type", "mujoco")
+        self.declare_parameter("simulation", "default")
+        self.declare_parameter("seed", 0)
+        self.declare_parameter("camera_rate", 12.0)
+        self._world: World | None = None
+        self._controller: HandController | None = None
+        self._physics: Loop | None = None
+        self._cameras: Loop | None = None
+        self._palm_target = np.eye(4)
+        self._ticks = 0
+        self._position = np.zeros(0)
+        self._last_health = (time.monotonic(), 0.0)
+        self._create_endpoints()
+
+    def _create_endpoints(self) -> None:
+        publish = self.create_publisher
+        self._clock_publisher = publish(Clock, "/clock", 10)
+        self._tf = publish(TFMessage, "/tf", 100)
+        self._tf_static = publish(TFMessage, "/tf_static", LATCHED)
+        self._joints = publish(JointState, "joint_states", 10)
+        self._palm = publish(PoseStamped, "wrist_controller/current_pose", 10)
+        self._forces = publish(FingerForces, "finger_forces", 10)
+        self._contacts = publish(HandContactArray, "contacts", 10)
+        self._truth = publish(GroundTruth, "ground_truth/objects", 10)
+        self._depth = publish(Image, "camera/depth/image", 2)
+        self._depth_raw = publish(Image, "camera/depth/image_raw", 2)
+        self._depth_info = publish(CameraInfo, "camera/depth/camera_info", 10)
+        self._overview = publish(Image, "overview/image", 2)
+        self._overview_info = publish(CameraInfo, "overview/camera_info", 10)
+        self._palm_commands = Stream(self, PoseStamped, "wrist_controller/target_pose", 1)
+        group = MutuallyExclusiveCallbackGroup()
+        self.create_service(
+            SpawnObject, "simulation/spawn_object", self._on_spawn, callback_group=group
+        )
+        self.create_service(
+            ResetSimulation, "simulation/reset", self._on_reset_request, callback_group=group
+        )
+        self.create_service(
+            SetBool, "simulation/set_paused", self._on_set_paused, callback_group=group
+        )
+
+    def setup(self) -> None:
+        """Build the world. Raises UnknownNameError, ConfigError, BackendError."""
+        value = self.get_parameter
+        hand = HandModel.load(value("hand").value)
+        self._hand = hand
+        self._config = SimulationConfig.load(value("simulation").value)
+        backend = make_backend(
+            value("ros2_control_hardware_type").value, hand, self._config, seed=value("seed").value
+        )
+        observation = backend.observe()
+        self._controller = HandController(self, hand, observation.joint_position[0])
+        self._position = observation.joint_position[0]
+        self._palm_target = observation.T_world_palm[0]
+        self._world = World(backend, self._config.table_height, self._hold)
+
+    def start(self) -> None:
+        """Start physics and cameras."""
+        self._publish_static()
+        self._physics = Loop("physics", STATE_PERIOD, self._step, self.report_fault)
+        period = 1.0 / self.get_parameter("camera_rate").value
+        self._cameras = Loop("cameras", period, self._render, self.report_fault)
+        self._physics.start()
+        self._cameras.start()
+
+    def stop(self) -> None:
+        """Freeze the world."""
+        for loop in (self._cameras, self._physics):
+            if loop is not None:
+                loop.stop()
+
+    def teardown(self) -> None:
+        """Release the backend."""
+        if self._controller is not None:
+            self._controller.close()
+        if self._world is not None:
+            self._world.close()
+        self._controller = self._world = None
+
+    def _hold(self, observation: Observation) -> None:
+        self._controller.hold(observation.joint_position[0])
+        self._palm_target = observation.T_world_palm[0]
+        self._palm_commands.take_all()
+        self._position = observation.joint_position[0]
+
+    def _step(self) -> None:
+        observation = self._world.step(self._command, STATE_PERIOD)
+        self._position = observation.joint_position[0]
+        now = float(observation.time[0])
+        self._joints.publish(joint_state_to_msg(observation, self._hand, now))
+        pose = pose_to_msg(observation.T_world_palm[0])
+        self._palm.publish(PoseStamped(header=header(now), pose=pose))
+        self._forces.publish(forces_to_msg(observation, self._hand, now))
+        if self._ticks % SLOW_EVERY == 0:
+            self._publish_slow(now, observation)
+        if self._ticks % CONTACTS_EVERY == 0:
+            contacts = self._world.backend.contacts()
+            self._contacts.publish(contacts_to_msg(contacts, header(now)))
+        self._ticks += 1
+
+    def _command(self, now: float) -> Command:
+        message = self._palm_commands.poll()
+        if message is not None:
+            self._take_palm_target(message)
+        joints = self._controller.update(now, self._position)
+        return Command(joints[None], self._palm_target[None])
+
+    def _take_palm_target(self, message: PoseStamped) -> None:
+        try:
+            if message.header.frame_id != WORLD_FRAME:
+                raise ExecutionError(
+                    f"a palm target in frame {message.header.frame_id!r} was refused; only "
+                    f"{WORLD_FRAME!r} is known"
+                )
+            self._palm_target = pose_from_msg(message.pose)
+        except ExecutionError as error:
+            self._controller.refused += 1
+            self.report_fault(error)
+
+    def _publish_slow(self, now: float, observation: Observation) -> None:
+        self._clock_publisher.publish(Clock(clock=stamp_from_seconds(now)))
+        transform = TransformStamped(
+            header=header(now),
+            child_frame_id=self._hand.link_names[0],
+            transform=transform_to_msg(observation.T_world_palm[0]),
+        )
+        self._tf.publish(TFMessage(transforms=[transform]))
+        self._controller.publish_state(now, observation.joint_velocity[0])
+        truth, names, sources = self._world.truth()
+        self._truth.publish(
+            truth_to_msg(truth, names, sources, self._hand, header(now), self._config.table_height)
+        )
+
+    def _publish_static(self) -> None:
+        cameras = {DEPTH_FRAME: self._config.camera, OVERVIEW_FRAME: self._config.overview}
+        transforms = [
+            TransformStamped(
+                header=header(0.0),
+                child_frame_id=frame,
+                transform=transform_to_msg(camera.T_world_camera),
+            )
+            for frame, camera in cameras.items()
+        ]
+        self._tf_static.publish(TFMessage(transforms=transforms))
+
+    def _render(self) -> None:
+        world = self._world
+        frame = world.backend.depth()
+        now = world.to_world_time(frame.time)
+        head = header(now, DEPTH_FRAME)
+        self._depth_info.publish(camera_info_to_msg(frame.intrinsics, head))
+        self._depth.publish(depth_to_msg(frame, head))
+        if self._depth_raw.get_subscription_count():
+            self._depth_raw.publish(depth_to_raw_msg(frame, head))
+        if self._overview.get_subscription_count():
+            head = header(now, OVERVIEW_FRAME)
+            self._overview_info.publish(camera_info_to_msg(self._config.overview.intrinsics, head))
+            self._overview.publish(picture_to_msg(world.backend.color(), head))
+
+    def _on_spawn(
+        self, request: SpawnObject.Request, response: SpawnObject.Response
+    ) -> SpawnObject.Response:
+        try:
+            pose = None if request.random_pose else pose_from_msg(request.pose)
+            placement = self._running().spawn(request.name, pose, request.seed, request.replace)
+            response.pose = pose_to_msg(placement.T_world_object)
+        except Exception as error:
+            self._answer(error, response)
+        return response
+
+    def _on_reset_request(
+        self, request: ResetSimulation.Request, response: ResetSimulation.Response
+    ) -> ResetSimulation.Response:
+        try:
+            self._running().reset(request.remove_objects)
+        except Exception as error:
+            self._answer(error, response)
+        return response
+
+    def _on_set_paused(
+        self, request: SetBool.Request, response: SetBool.Response
+    ) -> SetBool.Response:
+        if self._world is None:
+            response.message = "the simulation is not active"
+            return response
+        self._world.paused = request.data
+        response.success = True
+        return response
+
+    def _running(self) -> World:
+        if self._world is None or not self.active:
+            raise NotActiveError("the simulation is not active")
+        return self._world
+
+    def _answer(self, error: Exception, response) -> None:
+        self.report_fault(error)
+        response.error_code = error_code(error)
+        response.error_msg = str(error)
+
+    def health(self) -> tuple[int, str, Mapping[str, object]]:
+        """See `StackNode.health`."""
+        if not self.active or self._physics is None or self._cameras is None:
+            return super().health()
+        wall, simulated = time.monotonic(), self._world.now
+        last_wall, last_simulated = self._last_health
+        self._last_health = (wall, simulated)
+        factor = (simulated - last_simulated) / max(wall - last_wall, 1e-6)
+        holding = self._controller.command_age > STALE_COMMAND
+        in_time = factor > 0.95 or self._world.paused
+        level = DiagnosticStatus.OK if in_time else DiagnosticStatus.WARN
+        figures = {
+            "real_time_factor": factor,
+            "holding": holding,
+            "paused": self._world.paused,
+            "refused_commands": self._controller.refused,
+            "camera_rate": self._cameras.statistics()["rate"],
+            **self._physics.statistics(),
+        }
+        return level, "holding" if holding else "following commands", figures
+
+
+def main() -> None:
+    """Run the node."""
+    run(BridgeNode, threads=4)

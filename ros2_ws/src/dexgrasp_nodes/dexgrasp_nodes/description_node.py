@@ -1,0 +1,95 @@
+"""What a viewer needs: the latched robot description, the hand's transforms and markers.
+
+Stands in for robot_state_publisher, with the library's own kinematics: the picture in RViz
+is what the stack computes with.
+"""
+
+from __future__ import annotations
+
+from dexgrasp_interfaces.msg import (
+    DetectedObjectArray,
+    ExecutorState,
+    GraspArray,
+    HandContactArray,
+)
+from geometry_msgs.msg import TransformStamped
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Header, String
+from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import MarkerArray
+
+from dexgrasp.geometry import inverse
+from dexgrasp.hands import HandModel
+from dexgrasp_nodes.conversions import (
+    WORLD_FRAME,
+    joint_positions_from_msg,
+    transform_to_msg,
+)
+from dexgrasp_nodes.loop import Loop
+from dexgrasp_nodes.markers import contact_markers, grasp_markers, object_markers, phase_marker
+from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, run
+from dexgrasp_nodes.streams import Stream
+
+
+class DescriptionNode(Node):
+    """Parameters: `hand`, `rate` of transforms and markers [Hz]."""
+
+    def __init__(self) -> None:
+        super().__init__("description")
+        name = self.declare_parameter("hand", "allegro_right").value
+        rate = self.declare_parameter("rate", 25.0).value
+        self._description = self.create_publisher(String, "robot_description", LATCHED)
+        self._tf = self.create_publisher(TFMessage, "/tf", 100)
+        self._markers = self.create_publisher(MarkerArray, "markers", 10)
+        self._joints = Stream(self, JointState, "joint_states", qos_profile_sensor_data)
+        self._contacts = Stream(self, HandContactArray, "contacts", qos_profile_sensor_data)
+        self._objects = Stream(self, DetectedObjectArray, "objects")
+        self._grasps = Stream(self, GraspArray, "grasps", LATCHED)
+        self._state = Stream(self, ExecutorState, "executor/state")
+        self._hand = HandModel.load(name)
+        self._description.publish(String(data=self._hand.urdf_text))
+        self._loop = Loop("description", 1.0 / rate, self._publish, self._on_error)
+        self._loop.start()
+
+    def _on_error(self, error: Exception) -> None:
+        self.get_logger().error(str(error), throttle_duration_sec=1.0)
+
+    def _publish(self) -> None:
+        joints = self._joints.poll()
+        if joints is not None:
+            self._publish_links(joints)
+        draw = (
+            (self._objects, object_markers),
+            (self._grasps, grasp_markers),
+            (self._contacts, contact_markers),
+            (self._state, self._phase),
+        )
+        for stream, markers in draw:
+            message = stream.poll()
+            if message is not None:
+                self._markers.publish(markers(message))
+
+    def _phase(self, message: ExecutorState) -> MarkerArray:
+        return phase_marker(message, Header(stamp=message.header.stamp, frame_id=WORLD_FRAME))
+
+    def _publish_links(self, joints: JointState) -> None:
+        poses = self._hand.forward(joint_positions_from_msg(joints, self._hand)[None])[0]
+        transforms = []
+        for index, link in enumerate(self._hand.links[1:], start=1):
+            T_parent_link = inverse(poses[link.parent]) @ poses[index]
+            head = Header(stamp=joints.header.stamp, frame_id=self._hand.link_names[link.parent])
+            transforms.append(
+                TransformStamped(
+                    header=head,
+                    child_frame_id=link.name,
+                    transform=transform_to_msg(T_parent_link),
+                )
+            )
+        self._tf.publish(TFMessage(transforms=transforms))
+
+
+def main() -> None:
+    """Run the node."""
+    run(DescriptionNode, niceness=BACKGROUND)

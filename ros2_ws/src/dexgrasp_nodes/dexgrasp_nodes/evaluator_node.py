@@ -1,0 +1,139 @@
+"""Judges every trial while it runs, by `dexgrasp.evaluation`; alone in reading the truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from dexgrasp_interfaces.msg import ExecutorState, GroundTruth, TrialReport
+from geometry_msgs.msg import PoseStamped
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+
+from dexgrasp.evaluation.report import plain
+from dexgrasp.execution import Phase
+from dexgrasp.hands import HandModel
+from dexgrasp.types import Observation
+from dexgrasp_nodes.conversions import observation_from_msgs
+from dexgrasp_nodes.loop import Loop
+from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, StackNode, run
+from dexgrasp_nodes.streams import Stream
+from dexgrasp_nodes.trial_judge import ENDED, TrialJudge
+
+PERIOD = 0.02  # [s]; the truth comes at 50 Hz
+PROGRESS_EVERY = 10  # periods between two reports of a running trial
+FRESH = 0.5  # [s]
+REPORT_FILE = "trials.jsonl"
+
+
+class EvaluatorNode(StackNode):
+    """Reports on `trial_reports`: running ones at 5 Hz, then one that is `finished`.
+
+    Parameter `folder`: where finished reports are appended to `trials.jsonl`; empty: the
+    folder that `results_folder` names, if any.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("evaluator")
+        self.declare_parameter("hand", "allegro_right")
+        self._folder = self.declare_parameter("folder", "").value
+        self._reports = self.create_publisher(TrialReport, "trial_reports", 20)
+        self._states = Stream(self, ExecutorState, "executor/state", 50)
+        self._truths = Stream(self, GroundTruth, "ground_truth/objects", 50)
+        self._joints = Stream(self, JointState, "joint_states", qos_profile_sensor_data)
+        self._palm = Stream(
+            self, PoseStamped, "wrist_controller/current_pose", qos_profile_sensor_data
+        )
+        self.create_subscription(String, "results_folder", self._on_folder, LATCHED)
+        self._workers: ThreadPoolExecutor | None = None
+        self._loop: Loop | None = None
+        self._judge: TrialJudge | None = None
+        self._ticks = 0
+
+    def _on_folder(self, message: String) -> None:
+        self._folder = self._folder or message.data
+
+    def setup(self) -> None:
+        """Load the hand. Raises UnknownNameError."""
+        self._hand = HandModel.load(self.get_parameter("hand").value)
+        self._workers = ThreadPoolExecutor(1, "plausibility")
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._loop = Loop("evaluator", PERIOD, self._watch, self._on_error)
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Stop watching; a running trial stays without a verdict."""
+        if self._loop is not None:
+            self._loop.stop()
+        self._judge = None
+
+    def teardown(self) -> None:
+        """End the workers."""
+        if self._workers is not None:
+            self._workers.shutdown(wait=False, cancel_futures=True)
+        self._workers = None
+
+    def _on_error(self, error: Exception) -> None:
+        self.report_fault(error)
+        self._judge = None
+
+    def _watch(self) -> None:
+        for stream in (self._joints, self._palm):
+            stream.take_all()
+        for state in self._states.take_all():
+            self._on_state(state)
+        truths = self._truths.take_all()
+        if self._judge is None:
+            return
+        for truth in truths:
+            self._judge.on_truth(truth)
+        self._ticks += 1
+        if self._judge.ended:
+            self._finish(self._judge.report())
+        elif self._ticks % PROGRESS_EVERY == 0:
+            self._reports.publish(self._judge.report())
+
+    def _on_state(self, state: ExecutorState) -> None:
+        known = self._judge is not None and self._judge.state.trial == state.trial
+        if known:
+            self._judge.on_state(state, self._observe())
+        elif Phase(state.phase) not in (Phase.IDLE, *ENDED):
+            self._judge = TrialJudge(state, self._hand, self._workers)
+
+    def _observe(self) -> Observation | None:
+        if max(self._joints.age, self._palm.age) > FRESH:
+            return None
+        return observation_from_msgs(self._joints.newest, self._palm.newest, None, self._hand)
+
+    def _finish(self, report: TrialReport) -> None:
+        self._judge = None
+        self._reports.publish(report)
+        verdict = "picked" if report.success else report.error_msg or "not lifted high enough"
+        self.get_logger().info(f"trial {report.trial}, {report.object}: {verdict}")
+        if self._folder:
+            line = json.dumps(plain(report_values(report)))
+            with (Path(self._folder) / REPORT_FILE).open("a") as file:
+                file.write(f"{line}\n")
+
+    def health(self) -> tuple[int, str, Mapping[str, object]]:
+        """See `StackNode.health`."""
+        level, words, figures = super().health()
+        if self.active and self._truths.age > 1.0:
+            words = "no ground truth: trials cannot be judged"
+        return level, words, figures
+
+
+def report_values(report: TrialReport) -> dict[str, object]:
+    """The fields of a report but its header."""
+    names = report.get_fields_and_field_types()
+    return {name: getattr(report, name) for name in names if name != "header"}
+
+
+def main() -> None:
+    """Run the node."""
+    run(EvaluatorNode, niceness=BACKGROUND)

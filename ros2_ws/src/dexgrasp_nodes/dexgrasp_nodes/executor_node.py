@@ -1,0 +1,299 @@
+"""Runs grasps on the hand: `dexgrasp.execution.GraspExecutor` in a loop of its own.
+
+One goal at a time: a second one is answered BUSY unless it asks to preempt. Whatever ends
+a goal, the last targets stay in force, so a held object stays held and a moving hand stops.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from dexgrasp_interfaces.action import ExecuteGrasp
+from dexgrasp_interfaces.msg import ErrorCode, ExecutorState, FingerForces
+from dexgrasp_interfaces.msg import Grasp as GraspMsg
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import Trigger
+
+from dexgrasp.errors import DexgraspError, GraspError
+from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase, fault_words
+from dexgrasp.hands import HandModel
+from dexgrasp.types import Observation
+from dexgrasp_nodes.conversions import (
+    WORLD_FRAME,
+    doubles,
+    grasps_from_msgs,
+    header,
+    observation_from_msgs,
+    pose_to_msg,
+)
+from dexgrasp_nodes.loop import Loop
+from dexgrasp_nodes.node_base import NotActiveError, StackNode, error_code, run
+from dexgrasp_nodes.streams import Stream
+
+STATE_LOST_AFTER = 0.5  # [s] of wall clock without joint states or palm pose
+STATE_PERIOD = 0.05  # [s] between published states within a phase
+RESULT_POLL = 0.01  # [s]
+RESET_JUMP = 0.10  # [m] from the palm's target: somebody put the hand elsewhere
+THREAD_SWITCH = 5e-4  # [s]; how long other threads may keep the control loop waiting
+
+
+class BusyError(DexgraspError):
+    """A goal while another runs."""
+
+    code = ErrorCode.BUSY
+
+
+@dataclass
+class Trial:
+    """One goal from its start to its end."""
+
+    number: int
+    grasp: GraspMsg
+    machine: GraspExecutor
+    code: int = ErrorCode.OK
+    words: str = ""
+    preempted: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def end(self, code: int, words: str) -> None:
+        """Set the result, once."""
+        if not self.ended.is_set():
+            self.code, self.words = code, words
+            self.ended.set()
+
+
+class ExecutorNode(StackNode):
+    """Action `execute_grasp`, service `executor/release`, state on `executor/state`."""
+
+    def __init__(self) -> None:
+        super().__init__("executor")
+        self.declare_parameter("hand", "allegro_right")
+        self.declare_parameter("execution", "default")
+        self.declare_parameter("control_rate", 125.0)
+        self._joints = Stream(self, JointState, "joint_states", qos_profile_sensor_data)
+        self._palm = Stream(
+            self, PoseStamped, "wrist_controller/current_pose", qos_profile_sensor_data
+        )
+        self._forces = Stream(self, FingerForces, "finger_forces", qos_profile_sensor_data)
+        self._commands = self.create_publisher(Float64MultiArray, "hand_controller/commands", 1)
+        self._palm_target = self.create_publisher(PoseStamped, "wrist_controller/target_pose", 1)
+        self._state = self.create_publisher(ExecutorState, "executor/state", 20)
+        self._lock = threading.Lock()
+        self._loop: Loop | None = None
+        self._trial: Trial | None = None
+        self._trials = 0
+        self._published = (-np.inf, -1, -1)
+        self._target: np.ndarray | None = None
+        self._server = ActionServer(
+            self,
+            ExecuteGrasp,
+            "execute_grasp",
+            self._execute,
+            cancel_callback=lambda _: CancelResponse.ACCEPT,
+            callback_group=ReentrantCallbackGroup(),
+        )
+        self.create_service(Trigger, "executor/release", self._on_release)
+
+    def setup(self) -> None:
+        """Load hand and configuration. Raises UnknownNameError, ConfigError."""
+        self._hand = HandModel.load(self.get_parameter("hand").value)
+        self._config = ExecutionConfig.load(self.get_parameter("execution").value)
+
+    def start(self) -> None:
+        """Start the control loop."""
+        sys.setswitchinterval(THREAD_SWITCH)
+        period = 1.0 / self.get_parameter("control_rate").value
+        self._loop = Loop("control", period, self._step, self._on_loop_error)
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Stop the control loop; a running goal ends and the hand holds its last targets."""
+        if self._loop is not None:
+            self._loop.stop()
+        with self._lock:
+            if self._trial is not None:
+                self._trial.end(ErrorCode.NOT_ACTIVE, "the executor was deactivated")
+            self._trial = None
+
+    def _on_loop_error(self, error: Exception) -> None:
+        self.report_fault(error)
+        with self._lock:
+            if self._trial is not None:
+                self._drop(error_code(error), str(error))
+
+    def _step(self) -> None:
+        for stream in (self._joints, self._palm, self._forces):
+            stream.take_all()
+        with self._lock:
+            trial = self._trial
+            if trial is not None and max(self._joints.age, self._palm.age) > STATE_LOST_AFTER:
+                self._drop(
+                    ErrorCode.STATE_LOST,
+                    f"no joint state or palm pose for {STATE_LOST_AFTER} s; the hand holds",
+                )
+            elif trial is not None and self._runs(trial):
+                self._advance(trial)
+            self._publish_state(trial)
+
+    def _runs(self, trial: Trial) -> bool:
+        return not bool(trial.machine.finished.all())
+
+    def _drop(self, code: int, words: str) -> None:
+        self._trial.machine.phase[:] = Phase.FAILED
+        self._trial.end(code, words)
+
+    def _observe(self) -> Observation:
+        forces = self._forces.newest if self._forces.age < STATE_LOST_AFTER else None
+        return observation_from_msgs(self._joints.newest, self._palm.newest, forces, self._hand)
+
+    def _advance(self, trial: Trial) -> None:
+        observation = self._observe()
+        command = trial.machine.step(observation)
+        self._target = command.T_world_palm[0]
+        self._commands.publish(Float64MultiArray(data=doubles(command.joint_position[0])))
+        now = float(observation.time[0])
+        self._palm_target.publish(
+            PoseStamped(header=header(now, WORLD_FRAME), pose=pose_to_msg(self._target))
+        )
+        if not self._runs(trial):
+            self._finish(trial)
+
+    def _finish(self, trial: Trial) -> None:
+        fault = Fault(int(trial.machine.fault[0]))
+        if trial.preempted:
+            trial.end(ErrorCode.PREEMPTED, "a newer goal preempted this one")
+        else:
+            trial.end(int(fault), "" if fault == Fault.NONE else fault_words(fault))
+
+    def _execute(self, goal: ServerGoalHandle) -> ExecuteGrasp.Result:
+        try:
+            trial = self._begin(goal)
+        except Exception as error:
+            if not isinstance(error, DexgraspError):
+                self.report_fault(error)
+            goal.abort()
+            return ExecuteGrasp.Result(error_code=error_code(error), error_msg=str(error))
+        shown = -1
+        while not trial.ended.wait(RESULT_POLL):
+            if goal.is_cancel_requested:
+                with self._lock:
+                    trial.machine.cancel()
+            if trial.machine.phase[0] != shown:
+                shown = int(trial.machine.phase[0])
+                goal.publish_feedback(ExecuteGrasp.Feedback(state=self._message(trial)))
+        return self._result(goal, trial)
+
+    def _result(self, goal: ServerGoalHandle, trial: Trial) -> ExecuteGrasp.Result:
+        if trial.code == ErrorCode.OK:
+            goal.succeed()
+        elif goal.is_cancel_requested:
+            goal.canceled()
+        else:
+            goal.abort()
+        return ExecuteGrasp.Result(
+            error_code=trial.code, error_msg=trial.words, state=self._message(trial)
+        )
+
+    def _begin(self, goal: ServerGoalHandle) -> Trial:
+        """Start the goal's grasp. Raises DexgraspError with the code to answer."""
+        request = goal.request
+        if not self.active:
+            raise NotActiveError("the executor is not active")
+        grasps = grasps_from_msgs([request.grasp], self._hand)
+        if grasps.frame != WORLD_FRAME:
+            raise GraspError(f"the grasp is in frame {grasps.frame!r}; known: {WORLD_FRAME!r}")
+        self._make_way(request.preempt)
+        with self._lock:
+            if self._trial is not None and not self._trial.ended.is_set():
+                raise BusyError("another goal was faster; try again")
+            machine = GraspExecutor(self._hand, self._config, 1)
+            machine.start(grasps, place_back=request.place_back)
+            self._trials += 1
+            self._trial = Trial(self._trials, request.grasp, machine)
+            return self._trial
+
+    def _make_way(self, preempt: bool) -> None:
+        """Wait until no goal runs. Raises BusyError unless this one may preempt."""
+        with self._lock:
+            running = self._trial
+            if running is None or running.ended.is_set():
+                return
+            if not preempt:
+                raise BusyError(
+                    f"goal {running.number} runs ({Phase(int(running.machine.phase[0])).name}); "
+                    "cancel it, wait, or set preempt"
+                )
+            running.preempted = True
+            running.machine.cancel()
+        running.ended.wait()
+
+    def _on_release(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Put down what is held after a goal."""
+        with self._lock:
+            trial = self._trial
+            if trial is None or trial.machine.phase[0] != Phase.DONE or self._was_moved():
+                response.message = "nothing is held after a goal that ended well"
+                return response
+            trial.machine.release()
+        response.success = True
+        return response
+
+    def _was_moved(self) -> bool:
+        """Whether the palm is far from its target: after a reset nothing is held any more."""
+        palm = self._observe().T_world_palm[0]
+        return bool(np.linalg.norm(palm[:3, 3] - self._target[:3, 3]) > RESET_JUMP)
+
+    def _message(self, trial: Trial | None) -> ExecutorState:
+        message = ExecutorState(header=header(self._now(), ""))
+        message.finger_names = list(self._hand.finger_names)
+        message.touching = [False] * len(self._hand.finger_names)
+        message.phase_name = Phase.IDLE.name
+        if trial is not None:
+            phase = Phase(int(trial.machine.phase[0]))
+            message.trial = trial.number
+            message.phase = int(phase)
+            message.phase_name = phase.name
+            message.time_in_phase = float(trial.machine.time_in_phase[0])
+            message.error_code, message.error_msg = trial.code, trial.words
+            message.touching = trial.machine.touching[0].tolist()
+            message.grasp_kind, message.grasp_score = trial.grasp.kind, trial.grasp.score
+        return message
+
+    def _now(self) -> float:
+        return self.get_clock().now().nanoseconds * 1e-9
+
+    def _publish_state(self, trial: Trial | None) -> None:
+        now = self._now()
+        when, number, phase = self._published
+        current = (0, Phase.IDLE) if trial is None else (trial.number, int(trial.machine.phase[0]))
+        if (number, phase) == current and abs(now - when) < STATE_PERIOD:
+            return
+        self._published = (now, *current)
+        self._state.publish(self._message(trial))
+
+    def health(self) -> tuple[int, str, Mapping[str, object]]:
+        """See `StackNode.health`."""
+        if not self.active or self._loop is None:
+            return super().health()
+        statistics = self._loop.statistics()
+        lost = self._joints.age > STATE_LOST_AFTER
+        late = statistics["period_error_p99_ms"] > 5.0
+        words = "no joint states" if lost else "late" if late else "in time"
+        level = DiagnosticStatus.WARN if lost or late else DiagnosticStatus.OK
+        return level, words, {"trials": self._trials, **statistics}
+
+
+def main() -> None:
+    """Run the node."""
+    run(ExecutorNode, threads=6)

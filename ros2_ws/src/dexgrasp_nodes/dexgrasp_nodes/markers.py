@@ -1,0 +1,119 @@
+"""What RViz draws: objects, candidate grasps by score, contacts and the phase."""
+
+from __future__ import annotations
+
+import colorsys
+
+from builtin_interfaces.msg import Duration
+from dexgrasp_interfaces.msg import (
+    DetectedObjectArray,
+    ExecutorState,
+    Grasp,
+    GraspArray,
+    HandContact,
+    HandContactArray,
+)
+from geometry_msgs.msg import Point, Pose, Vector3
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from dexgrasp_nodes.conversions import point_to_msg, pose_from_msg, vector_from_msg
+
+LIFETIME = Duration(sec=1)  # of what is published again and again; it fades when that stops
+APPROACH_LENGTH = 0.06  # [m]
+ARROW = Vector3(x=0.004, y=0.008, z=0.008)  # shaft, head diameter, head length [m]
+NEWTON = 0.01  # [m] of arrow per newton of contact force
+LONGEST_FORCE = 0.10  # [m]
+PHASE_HEIGHT = 0.65  # [m] above the world's origin
+GREEN_HUE = 1.0 / 3.0
+OBJECT_COLOR = ColorRGBA(r=0.2, g=0.5, b=1.0, a=0.35)
+CONTACT_COLOR = ColorRGBA(r=1.0, g=0.3, b=0.1, a=1.0)
+TEXT_COLOR = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
+
+
+def object_markers(message: DetectedObjectArray) -> MarkerArray:
+    """A translucent box around every perceived object."""
+    return MarkerArray(
+        markers=[
+            Marker(
+                header=message.header, ns="objects", id=i, type=Marker.CUBE, pose=o.pose,
+                scale=o.size, color=OBJECT_COLOR, lifetime=LIFETIME,
+            )
+            for i, o in enumerate(message.objects)
+        ]
+    )  # fmt: skip
+
+
+def grasp_markers(message: GraspArray) -> MarkerArray:
+    """Per candidate an arrow along its approach and a dot at each fingertip contact.
+
+    Red is a score of 0, green of 1. What an older answer drew is deleted.
+    """
+    clear = Marker(header=message.header, ns="grasps", action=Marker.DELETEALL)
+    markers = [clear]
+    for i, grasp in enumerate(message.grasps):
+        markers += [_approach(grasp, i), _fingertips(grasp, i)]
+    return MarkerArray(markers=markers)
+
+
+def _approach(grasp: Grasp, index: int) -> Marker:
+    tip = pose_from_msg(grasp.palm_pose)[:3, 3]
+    tail = tip - APPROACH_LENGTH * vector_from_msg(grasp.approach)
+    return Marker(
+        header=grasp.header, ns="grasps", id=index, type=Marker.ARROW, pose=_identity(),
+        points=[point_to_msg(tail), point_to_msg(tip)], scale=ARROW, color=score_color(grasp.score),
+    )  # fmt: skip
+
+
+def _fingertips(grasp: Grasp, index: int) -> Marker:
+    return Marker(
+        header=grasp.header, ns="grasp_contacts", id=index, type=Marker.SPHERE_LIST,
+        pose=_identity(), points=[c.position for c in grasp.contacts],
+        scale=Vector3(x=0.008, y=0.008, z=0.008), color=score_color(grasp.score),
+    )  # fmt: skip
+
+
+def contact_markers(message: HandContactArray) -> MarkerArray:
+    """An arrow per contact, 1 cm per newton, from the hand into what it touches."""
+    return MarkerArray(
+        markers=[
+            Marker(
+                header=message.header, ns="contacts", id=i, type=Marker.ARROW, pose=_identity(),
+                points=_force_arrow(c), scale=ARROW, color=CONTACT_COLOR, lifetime=LIFETIME,
+            )
+            for i, c in enumerate(message.contacts)
+        ]
+    )  # fmt: skip
+
+
+def _force_arrow(contact: HandContact) -> list[Point]:
+    length = min(NEWTON * contact.force, LONGEST_FORCE)
+    tip = vector_from_msg(contact.position) + length * vector_from_msg(contact.normal)
+    return [contact.position, point_to_msg(tip)]
+
+
+def phase_marker(message: ExecutorState, header: Header) -> MarkerArray:
+    """The phase in words above the scene."""
+    words = message.phase_name.replace("_", " ").lower()
+    if message.error_msg:
+        words = f"{words}: {message.error_msg}"
+    pose = _identity()
+    pose.position.z = PHASE_HEIGHT
+    text = Marker(
+        header=header, ns="phase", type=Marker.TEXT_VIEW_FACING, pose=pose,
+        scale=Vector3(z=0.04), color=TEXT_COLOR, text=words, lifetime=LIFETIME,
+    )  # fmt: skip
+    return MarkerArray(markers=[text])
+
+
+def score_color(score: float) -> ColorRGBA:
+    """From red at 0 over yellow to green at 1."""
+    hue = GREEN_HUE * min(max(score, 0.0), 1.0)
+    r, g, b = colorsys.hsv_to_rgb(hue, 1.0, 0.9)
+    return ColorRGBA(r=r, g=g, b=b, a=0.9)
+
+
+def _identity() -> Pose:
+    pose = Pose()
+    pose.orientation.w = 1.0
+    return pose

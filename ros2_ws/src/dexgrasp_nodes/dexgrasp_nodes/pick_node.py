@@ -1,0 +1,279 @@
+"""A whole pick: wait for a fresh view, ask for grasps, execute the best one.
+
+Every stage has a time limit and an error code of its own, so a node that dies in the
+middle ends the goal with words and the next goal works when the node is back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dexgrasp_interfaces.action import ExecuteGrasp, PickObject, SynthesizeGrasps
+from dexgrasp_interfaces.msg import DetectedObject, DetectedObjectArray, ErrorCode, ExecutorState
+from rclpy.action import ActionClient, ActionServer, CancelResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.task import Future
+
+from dexgrasp.errors import DexgraspError
+from dexgrasp_nodes.conversions import header, seconds_from_stamp
+from dexgrasp_nodes.node_base import NotActiveError, StackNode, error_code, run
+
+POLL = 0.01  # [s]
+HEARTBEAT_LIMIT = 2.0  # [s] without any executor state: the executor is gone
+CANCEL_WAIT = 20.0  # [s] for a stage to end after it was cancelled; a held object is put down
+
+
+class StageError(DexgraspError):
+    """A stage that failed, with the code of why."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+@dataclass
+class Pick:
+    """One goal under way."""
+
+    goal: ServerGoalHandle
+    preempted: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+    result: PickObject.Result = field(default_factory=PickObject.Result)
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether the client or a newer goal wants it to end."""
+        return self.goal.is_cancel_requested or self.preempted.is_set()
+
+
+class PickNode(StackNode):
+    """Action `pick_object` over the topics and actions of the other nodes."""
+
+    def __init__(self) -> None:
+        super().__init__("pick")
+        self.declare_parameter("perception_timeout", 4.0)
+        self.declare_parameter("synthesis_timeout", 20.0)
+        group = ReentrantCallbackGroup()
+        self._objects: DetectedObjectArray | None = None
+        self._state = ExecutorState()
+        self._heartbeat = -float("inf")
+        self._lock = threading.Lock()
+        self._pick: Pick | None = None
+        self.create_subscription(
+            DetectedObjectArray, "objects", self._on_objects, 2, callback_group=group
+        )
+        self.create_subscription(
+            ExecutorState, "executor/state", self._on_state, 5, callback_group=group
+        )
+        self._synthesis = ActionClient(
+            self, SynthesizeGrasps, "synthesize_grasps", callback_group=group
+        )
+        self._execution = ActionClient(self, ExecuteGrasp, "execute_grasp", callback_group=group)
+        self._group = group
+        self._server: ActionServer | None = None
+
+    def setup(self) -> None:
+        """Offer the action: only from now on is there anything to talk to."""
+        self._server = ActionServer(
+            self,
+            PickObject,
+            "pick_object",
+            self._execute,
+            cancel_callback=lambda _: CancelResponse.ACCEPT,
+            callback_group=self._group,
+        )
+
+    def teardown(self) -> None:
+        """Withdraw the action."""
+        if self._server is not None:
+            self._server.destroy()
+        self._server = None
+
+    def stop(self) -> None:
+        """End the running goal."""
+        with self._lock:
+            running = self._pick
+        if running is not None:
+            running.preempted.set()
+
+    def _on_objects(self, message: DetectedObjectArray) -> None:
+        self._objects = message
+
+    def _on_state(self, message: ExecutorState) -> None:
+        self._state = message
+        self._heartbeat = time.monotonic()
+
+    def _execute(self, goal: ServerGoalHandle) -> PickObject.Result:
+        pick = Pick(goal)
+        try:
+            self._begin(pick)
+        except DexgraspError as error:
+            goal.abort()
+            return PickObject.Result(error_code=error_code(error), error_msg=str(error))
+        try:
+            self._run(pick)
+        except Exception as error:
+            if not isinstance(error, DexgraspError):
+                self.report_fault(error)
+            pick.result.error_code, pick.result.error_msg = error_code(error), str(error)
+        finally:
+            pick.ended.set()
+        if pick.result.error_code == ErrorCode.OK:
+            goal.succeed()
+        elif goal.is_cancel_requested:
+            goal.canceled()
+        else:
+            goal.abort()
+        return pick.result
+
+    def _begin(self, pick: Pick) -> None:
+        if not self.active:
+            raise NotActiveError("the pick node is not active")
+        with self._lock:
+            running = self._pick
+            free = running is None or running.ended.is_set()
+            if not free and not pick.goal.request.preempt:
+                raise StageError(
+                    ErrorCode.BUSY, "another pick runs; cancel it, wait, or set preempt"
+                )
+            self._pick = pick
+        if running is not None:
+            running.preempted.set()
+            running.ended.wait(CANCEL_WAIT)
+
+    def _run(self, pick: Pick) -> None:
+        self._stage(pick, "perception")
+        start = time.monotonic()
+        pick.result.object, stamp = self._perceive(pick)
+        pick.result.perception_seconds = time.monotonic() - start
+        self._stage(pick, "synthesis")
+        start = time.monotonic()
+        self._synthesize(pick, stamp)
+        pick.result.synthesis_seconds = time.monotonic() - start
+        self._stage(pick, "execution")
+        start = time.monotonic()
+        self._grasp(pick)
+        pick.result.execution_seconds = time.monotonic() - start
+
+    def _stage(self, pick: Pick, name: str) -> None:
+        pick.result.stage = name
+        self._feedback(pick, ExecutorState())
+
+    def _feedback(self, pick: Pick, state: ExecutorState) -> None:
+        pick.goal.publish_feedback(PickObject.Feedback(stage=pick.result.stage, state=state))
+
+    def _perceive(self, pick: Pick) -> tuple[DetectedObject, float]:
+        """The wanted object in an image taken from now on, and the image's time [s]."""
+        wanted = pick.goal.request.object_id
+        begin = self.get_clock().now().nanoseconds * 1e-9
+        limit = self.get_parameter("perception_timeout").value
+        fault = StageError(
+            ErrorCode.PERCEPTION_TIMEOUT, f"no objects were perceived within {limit} s"
+        )
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            self._check(pick)
+            seen, self._objects = self._objects, None
+            if seen is None or seconds_from_stamp(seen.header.stamp) < begin:
+                time.sleep(POLL)
+                continue
+            found = [o for o in seen.objects if o.id == wanted]
+            if found:
+                return found[0], seconds_from_stamp(seen.header.stamp)
+            words = seen.error_msg or f"object {wanted} is not among {len(seen.objects)} perceived"
+            fault = StageError(seen.error_code or ErrorCode.SCENE, words)
+        raise fault
+
+    def _synthesize(self, pick: Pick, stamp: float) -> None:
+        goal = SynthesizeGrasps.Goal(
+            header=header(stamp), object=pick.result.object, seed=pick.goal.request.seed
+        )
+        limit = self.get_parameter("synthesis_timeout").value
+        deadline = time.monotonic() + limit
+
+        def check() -> None:
+            if time.monotonic() > deadline or not self._synthesis.server_is_ready():
+                raise StageError(
+                    ErrorCode.SYNTHESIS_TIMEOUT, f"the synthesis node did not answer in {limit} s"
+                )
+
+        answer = self._call(pick, self._synthesis, goal, check, None)
+        if answer.error_code:
+            raise StageError(answer.error_code, answer.error_msg)
+        pick.result.grasp = answer.grasps.grasps[0]
+
+    def _grasp(self, pick: Pick) -> None:
+        request = pick.goal.request
+        goal = ExecuteGrasp.Goal(
+            grasp=pick.result.grasp, place_back=request.place_back, preempt=request.preempt
+        )
+
+        def check() -> None:
+            silent = time.monotonic() - self._heartbeat > HEARTBEAT_LIMIT
+            if silent or not self._execution.server_is_ready():
+                raise StageError(
+                    ErrorCode.EXECUTION_TIMEOUT,
+                    f"no sign of life of the executor for {HEARTBEAT_LIMIT} s; the hand holds",
+                )
+
+        answer = self._call(
+            pick, self._execution, goal, check, lambda m: self._feedback(pick, m.feedback.state)
+        )
+        if answer.error_code:
+            raise StageError(answer.error_code, answer.error_msg)
+
+    def _call(
+        self,
+        pick: Pick,
+        client: ActionClient,
+        goal: Any,
+        check: Callable[[], None],
+        on_feedback: Callable[[Any], None] | None,
+    ) -> Any:
+        """The result of a goal; `check` raises when waiting is in vain. Raises StageError."""
+        check()
+        handle = self._wait(client.send_goal_async(goal, on_feedback), check)
+        if not handle.accepted:
+            raise StageError(ErrorCode.NOT_ACTIVE, f"the {pick.result.stage} node refused the goal")
+        answer = handle.get_result_async()
+        try:
+            while not answer.done():
+                self._check(pick)
+                check()
+                time.sleep(POLL)
+        except StageError:
+            handle.cancel_goal_async()
+            self._wait_quietly(answer)
+            raise
+        return answer.result().result
+
+    def _wait(self, future: Future, check: Callable[[], None]) -> Any:
+        while not future.done():
+            check()
+            time.sleep(POLL)
+        return future.result()
+
+    def _wait_quietly(self, future: Future) -> None:
+        """Give a cancelled stage the time to end safely, unless it is dead."""
+        deadline = time.monotonic() + CANCEL_WAIT
+        while not future.done() and time.monotonic() < deadline:
+            if time.monotonic() - self._heartbeat > HEARTBEAT_LIMIT:
+                return
+            time.sleep(POLL)
+
+    def _check(self, pick: Pick) -> None:
+        if pick.goal.is_cancel_requested:
+            raise StageError(ErrorCode.CANCELLED, "cancelled on request")
+        if pick.preempted.is_set():
+            code = ErrorCode.PREEMPTED if self.active else ErrorCode.NOT_ACTIVE
+            raise StageError(code, "a newer goal or a deactivation ended this one")
+
+
+def main() -> None:
+    """Run the node."""
+    run(PickNode, threads=6)

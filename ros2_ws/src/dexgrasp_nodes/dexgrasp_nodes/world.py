@@ -1,0 +1,103 @@
+"""The simulated world behind the bridge: one backend, monotonic time, spawned objects."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from dexgrasp.evaluation.pick import random_placement
+from dexgrasp.objects import load_object
+from dexgrasp.simulation import SimBackend
+from dexgrasp.types import Command, GroundTruth, ObjectPlacement, Observation
+
+
+class World:
+    """World 0 of a backend. Time never runs backwards, not even over a reset.
+
+    on_reset is called with the observation after a reset, before any further step.
+    """
+
+    def __init__(
+        self, backend: SimBackend, table_height: float, on_reset: Callable[[Observation], None]
+    ) -> None:
+        self.backend = backend
+        self.table_height = table_height
+        self.paused = False
+        self.sources: tuple[str, ...] = ()
+        self._on_reset = on_reset
+        self._offset = 0.0
+        self._now = float(backend.observe().time[0])
+        self._lock = threading.RLock()
+
+    @property
+    def now(self) -> float:
+        """Time of the newest observation [s]."""
+        return self._now
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the objects."""
+        return tuple(p.model.name for p in self.backend.placements)
+
+    def step(self, command: Callable[[float], Command], duration: float) -> Observation:
+        """Hold `command(now)` for `duration` [s] unless paused; returns what is then seen."""
+        with self._lock:
+            if not self.paused:
+                self.backend.step(command(self._now), duration)
+            return self._observe()
+
+    def truth(self) -> tuple[GroundTruth, tuple[str, ...], tuple[str, ...]]:
+        """The truth with the names and sources of its objects."""
+        with self._lock:
+            return self.backend.truth(), self.names, self.sources
+
+    def to_world_time(self, seconds: float) -> float:
+        """Monotonic time of a time of the backend [s]."""
+        return seconds + self._offset
+
+    def spawn(
+        self, name: str, pose: np.ndarray | None, seed: int, replace: bool
+    ) -> ObjectPlacement:
+        """Add an object at `pose` (4, 4), or at a random resting pose, and reset the world.
+
+        Raises UnknownNameError, MeshError, BackendError; the world is as before then.
+        """
+        model = load_object(name)
+        if pose is None:
+            placement = random_placement(model, self.table_height, seed)
+        else:
+            placement = ObjectPlacement(model, pose)
+        with self._lock:
+            kept = () if replace else self.backend.placements
+            sources = () if replace else self.sources
+            self._restart(lambda: self.backend.load((*kept, placement)))
+            self.sources = (*sources, name)
+        return placement
+
+    def reset(self, remove_objects: bool) -> None:
+        """Put the hand home and the objects to where they were spawned, or away."""
+        with self._lock:
+            if remove_objects:
+                self._restart(lambda: self.backend.load(()))
+                self.sources = ()
+            else:
+                self._restart(self.backend.reset)
+
+    def close(self) -> None:
+        """Release the backend."""
+        with self._lock:
+            self.backend.close()
+
+    def _restart(self, action: Callable[[], None]) -> None:
+        before = self._now
+        action()
+        self._offset = before - float(self.backend.observe().time[0])
+        self._on_reset(self._observe())
+
+    def _observe(self) -> Observation:
+        observation = self.backend.observe()
+        observation.time = observation.time + self._offset
+        self._now = float(observation.time[0])
+        return observation

@@ -1,0 +1,99 @@
+"""`dexgrasp benchmark`: pick success and latency over objects x seeds x hands."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dexgrasp.errors import UnknownNameError
+from dexgrasp.evaluation.benchmark import (
+    ObjectChoice,
+    PickJob,
+    make_jobs,
+    mesh_choices,
+    run_jobs,
+)
+from dexgrasp.evaluation.configuration import resolved_configuration
+from dexgrasp.evaluation.report import Report, machine_line, new_results_folder, write_report
+from dexgrasp.evaluation.report_table import latency_table, success_table, summary_lines
+from dexgrasp.evaluation.results import TrialResult, summarise
+from dexgrasp.hands import hand_names
+from dexgrasp.objects import object_names
+
+ALL = "all"
+
+
+def benchmark(
+    hands: Annotated[str, typer.Option(help="Names separated by commas.")] = ALL,
+    objects: Annotated[str, typer.Option(help="Catalogue names separated by commas.")] = ALL,
+    seeds: Annotated[int, typer.Option(min=1, help="Trials of each object and hand.")] = 5,
+    meshes: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Use this folder's meshes.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1)] = len(os.sched_getaffinity(0)),
+    out: Annotated[Path, typer.Option(help="Results go to OUT/<time>.")] = Path("results"),
+) -> None:
+    """Pick objects through the library at full speed and print success and latency."""
+    choices = mesh_choices(meshes) if meshes else _catalogue(objects)
+    names = _chosen("hand", hands, hand_names())
+    jobs = make_jobs(names, choices, seeds)
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    trials = run_with_progress(jobs, processes)
+    folder = new_results_folder(out)
+    rerun = shlex.join(["dexgrasp", *sys.argv[1:]])
+    configuration = resolved_configuration(names, [c.name for c in choices], range(seeds))
+    page = write_report(folder, Report("Pick benchmark", tuple(trials), configuration, rerun))
+    print_tables(Console(), trials)
+    typer.echo(f"report: {page}")
+
+
+def run_with_progress(jobs: Sequence[PickJob], processes: int) -> list[TrialResult]:
+    """Run the jobs under a progress bar on stderr that counts the successes."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    finished: list[TrialResult] = []
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("picking", total=len(jobs))
+
+        def count(result: TrialResult) -> None:
+            finished.append(result)
+            picked = sum(trial.success for trial in finished)
+            progress.update(task, advance=1, description=f"{picked} picked")
+
+        return run_jobs(jobs, processes, count)
+
+
+def print_tables(console: Console, trials: Sequence[TrialResult]) -> None:
+    """Success per object and hand, latency per stage and hand, totals and the machine."""
+    console.print(success_table(trials))
+    console.print(latency_table(trials))
+    for line in summary_lines(summarise(trials)):
+        console.print(line, highlight=False)
+    console.print(f"machine: {machine_line()}", highlight=False, soft_wrap=True)
+
+
+def _catalogue(objects: str) -> list[ObjectChoice]:
+    return [ObjectChoice(name) for name in _chosen("object", objects, object_names())]
+
+
+def _chosen(kind: str, given: str, known: Sequence[str]) -> list[str]:
+    """The names in a comma-separated list. Raises UnknownNameError."""
+    if given == ALL:
+        return list(known)
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(kind, name, known)
+    return names

@@ -1,0 +1,137 @@
+"""Picks over objects x seeds x hands through the library, in parallel processes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from dexgrasp.errors import BackendError, ConfigError, DexgraspError
+from dexgrasp.evaluation.pick import pick, random_placement
+from dexgrasp.evaluation.results import TrialResult, result_of_pick
+from dexgrasp.execution import ExecutionConfig, Phase
+from dexgrasp.hands import HandModel
+from dexgrasp.objects import load_object
+from dexgrasp.simulation import SimulationConfig, make_backend
+from dexgrasp.synthesis import GraspSynthesizer, make_synthesizer
+
+MESH_SUFFIXES = (".obj", ".stl", ".ply")
+THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class ObjectChoice:
+    """An object of the catalogue, or a mesh file with its mass [kg] (None: by density)."""
+
+    name: str
+    mass: float | None = None
+
+
+@dataclass(frozen=True)
+class PickJob:
+    """One trial to run."""
+
+    hand: str
+    object: ObjectChoice
+    seed: int
+
+
+def mesh_choices(folder: Path) -> list[ObjectChoice]:
+    """Every mesh of a folder, with `published_mass_kg` of its index.json where there is one.
+
+    Raises ConfigError when the folder holds no mesh.
+    """
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in MESH_SUFFIXES)
+    if not files:
+        raise ConfigError(f"{folder} holds no {', '.join(MESH_SUFFIXES)} file")
+    index = folder / "index.json"
+    facts = json.loads(index.read_text()) if index.is_file() else {}
+    return [ObjectChoice(str(p), facts.get(p.stem, {}).get("published_mass_kg")) for p in files]
+
+
+def make_jobs(hands: Sequence[str], objects: Sequence[ObjectChoice], seeds: int) -> list[PickJob]:
+    """Every combination, seed by seed, so that an interrupted run has covered all objects."""
+    return [
+        PickJob(hand, choice, seed) for seed in range(seeds) for hand in hands for choice in objects
+    ]
+
+
+def run_jobs(
+    jobs: Sequence[PickJob], processes: int, on_result: Callable[[TrialResult], None]
+) -> list[TrialResult]:
+    """Run `jobs` in `processes` processes; results in the order of the jobs.
+
+    Raises BackendError when a process dies.
+    """
+    results: dict[int, TrialResult] = {}
+    context = multiprocessing.get_context("spawn")
+    with _worker_environment(), ProcessPoolExecutor(processes, mp_context=context) as pool:
+        futures = {pool.submit(run_job, job): index for index, job in enumerate(jobs)}
+        try:
+            for future in as_completed(futures):
+                results[futures[future]] = future.result()
+                on_result(future.result())
+        except BrokenProcessPool as error:
+            raise BackendError(
+                f"a benchmark process died after {len(results)} of {len(jobs)} trials: "
+                "out of memory, or a crash in native code"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return [results[index] for index in range(len(jobs))]
+
+
+@contextmanager
+def _worker_environment() -> Iterator[None]:
+    """Processes started inside use one thread each: they already share the cores."""
+    before = dict(os.environ)
+    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def run_job(job: PickJob) -> TrialResult:
+    """One trial in a world of its own, so that its outcome depends on its job alone.
+
+    A fault of the program becomes a failed result with the exception in words.
+    """
+    try:
+        return _run(job)
+    except Exception as error:
+        logging.getLogger(__name__).exception("%s failed", job)
+        words = f"{type(error).__name__}: {error}"
+        code = getattr(error, "code", DexgraspError.code)
+        return TrialResult(
+            Path(job.object.name).stem, job.hand, job.seed, False, Phase.IDLE.name, code, words
+        )
+
+
+def _run(job: PickJob) -> TrialResult:
+    hand, synthesizer, simulation, execution = _shared(job.hand)
+    model = load_object(job.object.name, mass=job.object.mass)
+    backend = make_backend("mujoco", hand, simulation, seed=job.seed)
+    try:
+        placement = random_placement(model, simulation.table_height, job.seed)
+        record = pick(backend, synthesizer, execution, placement, job.seed, simulation.table_height)
+    finally:
+        backend.close()
+    return result_of_pick(record)
+
+
+@cache
+def _shared(
+    hand: str,
+) -> tuple[HandModel, GraspSynthesizer, SimulationConfig, ExecutionConfig]:
+    """What trials of one hand share within a process."""
+    return HandModel.load(hand), make_synthesizer(), SimulationConfig.load(), ExecutionConfig.load()

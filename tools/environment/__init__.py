@@ -1,0 +1,1 @@
+"""What `make setup` does, with nothing but the standard library of the system's Python."""
