@@ -1,4 +1,4 @@
-"""A whole pick through the library: look, propose, execute, judge. What the nodes do, without ROS."""
+"""A whole pick through the library, as the nodes do it: look, propose, execute, judge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from dexgrasp.evaluation.plausibility import Plausibility, plausibility
 from dexgrasp.evaluation.simulation import SimulationTrial, SimulationVerdict
 from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase, fault_words
 from dexgrasp.geometry import inverse
-from dexgrasp.hands import HandModel
 from dexgrasp.objects import ObjectModel
 from dexgrasp.perception import perceive
 from dexgrasp.simulation import SimBackend

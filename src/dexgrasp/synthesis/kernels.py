@@ -191,7 +191,7 @@ def energy(
 
     squared gaps, normals, closure, penetration, table, self-collision, then a cost a finger.
     """
-    parent, offset_rotation, offset_position, axis, joint, order = kinematics
+    parent, offset_rotation, offset_position, axis, joint, _ = kinematics
     sphere_center, sphere_radius, sphere_link = spheres
     candidate_point, candidate_normal, candidate_link, candidate_finger = candidates
     grid, origin, spacing = field

@@ -10,12 +10,13 @@ import numpy as np
 from dexgrasp.errors import NoGraspError
 from dexgrasp.geometry import inverse, rotation_between
 from dexgrasp.hands import HandModel
+from dexgrasp.objects import SignedDistance
 from dexgrasp.synthesis.check import try_in_physics
 from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.forces import holding_forces
 from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.kernels import optimise
-from dexgrasp.synthesis.sampling import GraspType, Starts, sample_starts
+from dexgrasp.synthesis.sampling import Starts, sample_starts
 from dexgrasp.types import Array, GraspSet
 
 GRAVITY = 9.81
@@ -56,9 +57,8 @@ class Candidates:
 class OptimizingSynthesizer:
     """Contact optimisation over palm pose and joints, tried in physics before it answers."""
 
-    def __init__(self, config: SynthesisConfig, types: tuple[GraspType, ...] | None = None) -> None:
+    def __init__(self, config: SynthesisConfig) -> None:
         self.config = config
-        self.types = types
 
     def synthesize(
         self, hand: HandModel, geometry: GraspGeometry, count: int, seed: int = 0
@@ -95,10 +95,7 @@ class OptimizingSynthesizer:
         config, sdf = self.config, geometry.model.sdf
         low, high = geometry.bounds
         table = geometry.table_height - geometry.T_world_object[2, 3]
-        types = self.types or hand.grasp_types
-        starts = sample_starts(
-            hand, types, 0.5 * (low + high), high - low, table, config.samples, rng
-        )
+        starts = sample_starts(hand, 0.5 * (low + high), high - low, table, config.samples, rng)
         return run_kernel(hand, geometry, starts, table, config, sdf)
 
     def _filter(
@@ -195,7 +192,7 @@ def run_kernel(
     starts: Starts,
     table: float,
     config: SynthesisConfig,
-    sdf,  # noqa: ANN001
+    sdf: SignedDistance,
 ) -> Candidates:
     """Optimise every start with the compiled kernel."""
     n, fingers = starts.used.shape
