@@ -31,8 +31,12 @@ def test_a_pinch_carries_its_load_by_friction() -> None:
 
 def test_too_heavy_a_load_is_met_by_a_harder_grip() -> None:
     forces, left = holding_forces(
-        PINCH_POINTS, PINCH_NORMALS, np.array([1.0, 1.0]), np.array([0.0, 0.0, -10.0]),
-        np.zeros(3), 0.5,
+        PINCH_POINTS,
+        PINCH_NORMALS,
+        np.array([1.0, 1.0]),
+        np.array([0.0, 0.0, -10.0]),
+        np.zeros(3),
+        0.5,
     )
     assert np.abs(forces[:, 0]).min() > 9.5
     assert left < 0.2

@@ -67,4 +67,5 @@ def test_interpolation_meets_its_ends_and_turns_evenly(seed: int) -> None:
 def test_minimum_jerk_is_monotone_and_clamped() -> None:
     s = minimum_jerk(np.linspace(-0.5, 1.5, 201))
     assert (np.diff(s) >= 0.0).all()
-    assert s[0] == 0.0 and s[-1] == 1.0
+    assert s[0] == 0.0
+    assert s[-1] == 1.0

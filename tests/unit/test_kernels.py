@@ -41,11 +41,28 @@ def two_finger_chain(rng: np.random.Generator):
 
 def evaluate(terms, chain, palm, q, field):
     kinematics, spheres, pairs, candidates = chain
-    buffers = tuple(np.zeros(s) for s in ((5, 3, 3), (5, 3), (5, 3), (5, 3), (10, 3), (2, 3), (2, 3), (2, 3)))
+    buffers = tuple(
+        np.zeros(s) for s in ((5, 3, 3), (5, 3), (5, 3), (5, 3), (10, 3), (2, 3), (2, 3), (2, 3))
+    )
     gradient, chosen, report = np.zeros(10), np.zeros(2, dtype=np.int64), np.zeros(8)
     value = energy(
-        kinematics, spheres, pairs, candidates, field, -0.03, np.zeros(3), 0.05, terms,
-        palm, q, np.zeros(4), np.array([True, True]), buffers, gradient, chosen, report,
+        kinematics,
+        spheres,
+        pairs,
+        candidates,
+        field,
+        -0.03,
+        np.zeros(3),
+        0.05,
+        terms,
+        palm,
+        q,
+        np.zeros(4),
+        np.array([True, True]),
+        buffers,
+        gradient,
+        chosen,
+        report,
     )
     return value + terms[8] * float(q @ q), gradient
 
@@ -115,8 +132,15 @@ def test_forward_turns_about_the_joint_axis() -> None:
     offset = np.array([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0]])
     axis = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
     forward(
-        np.array([-1, 0]), identity, offset, axis, np.array([-1, 0]), np.eye(4),
-        np.array([np.pi / 2]), rotation, position,
+        np.array([-1, 0]),
+        identity,
+        offset,
+        axis,
+        np.array([-1, 0]),
+        np.eye(4),
+        np.array([np.pi / 2]),
+        rotation,
+        position,
     )
     np.testing.assert_allclose(position[1], [0.1, 0.0, 0.0])
     np.testing.assert_allclose(rotation[1] @ [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], atol=1e-12)

@@ -1,4 +1,4 @@
-"""A whole pick through the library: look, propose, execute, judge. What the nodes do, without ROS."""
+"""A whole pick through the library, as the nodes do it: look, propose, execute, judge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from dexgrasp.evaluation.plausibility import Plausibility, plausibility
 from dexgrasp.evaluation.simulation import SimulationTrial, SimulationVerdict
 from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase, fault_words
 from dexgrasp.geometry import inverse
-from dexgrasp.hands import HandModel
 from dexgrasp.objects import ObjectModel
 from dexgrasp.perception import perceive
 from dexgrasp.simulation import SimBackend
@@ -115,7 +114,11 @@ def _execute(
         observation = backend.observe()
         backend.step(executor.step(observation), CONTROL_PERIOD)
         trial.update(backend.truth(), lifting=phase in (Phase.LIFT, Phase.HOLD))
-        if phase == Phase.FULL_GRASP and record.plausibility is None and executor.phase[0] == Phase.LIFT:
+        if (
+            phase == Phase.FULL_GRASP
+            and record.plausibility is None
+            and executor.phase[0] == Phase.LIFT
+        ):
             record.plausibility = judge_contact(backend, record)
     fault = Fault(int(executor.fault[0]))
     record.error_code = int(fault)

@@ -292,8 +292,9 @@ class GraspExecutor:
         force = observation.finger_force[rows]
         carrying = np.where(np.isnan(force), self.touching[rows], force > self.config.lost_force)
         loose = carrying.sum(axis=1) < 2
-        since = np.where(np.isnan(self._lost_since[rows]), observation.time[rows],
-                         self._lost_since[rows])
+        since = np.where(
+            np.isnan(self._lost_since[rows]), observation.time[rows], self._lost_since[rows]
+        )
         self._lost_since[rows] = np.where(loose, since, np.nan)
         lost = loose & (observation.time[rows] - since > self.config.lost_time)
         return np.where(lost, Fault.OBJECT_LOST, Fault.NONE)

@@ -19,4 +19,11 @@ def make_backend(
     return BACKENDS[kind](hand, config, worlds, seed=seed)
 
 
-__all__ = ["CameraConfig", "MujocoBackend", "SimBackend", "SimulationConfig", "check_backend", "make_backend"]
+__all__ = [
+    "CameraConfig",
+    "MujocoBackend",
+    "SimBackend",
+    "SimulationConfig",
+    "check_backend",
+    "make_backend",
+]

@@ -22,9 +22,20 @@ def check_backend(
     checked. Raises BackendError with the broken promise and what was seen.
     """
     promises = (
-        _shapes, _reset_is_home, _reset_is_selective, _joints_follow, _joint_order,
-        _limits_hold, _palm_follows, _object_rests, _time_advances, _nan_is_refused,
-        _odd_duration_is_refused, _same_seed_same_motion, _depth_is_metric, _hand_feels_the_table,
+        _shapes,
+        _reset_is_home,
+        _reset_is_selective,
+        _joints_follow,
+        _joint_order,
+        _limits_hold,
+        _palm_follows,
+        _object_rests,
+        _time_advances,
+        _nan_is_refused,
+        _odd_duration_is_refused,
+        _same_seed_same_motion,
+        _depth_is_metric,
+        _hand_feels_the_table,
     )
     for promise in promises:
         backend = make(worlds)
@@ -96,8 +107,9 @@ def _reset_is_selective(backend: SimBackend, make: Callable[[int], SimBackend]) 
 def _joints_follow(backend: SimBackend, make: Callable[[int], SimBackend]) -> None:
     command = _hold(backend)
     hand = backend.hand
-    command.joint_position += 0.25 * (0.5 * (hand.joint_lower + hand.joint_upper)
-                                      - command.joint_position)
+    command.joint_position += 0.25 * (
+        0.5 * (hand.joint_lower + hand.joint_upper) - command.joint_position
+    )
     _run(backend, command, 1.5)
     error = np.abs(backend.observe().joint_position - command.joint_position).max()
     _expect(error < 0.05, "free joints reach their targets within 0.05 rad", error)
@@ -194,8 +206,9 @@ def _same_seed_same_motion(backend: SimBackend, make: Callable[[int], SimBackend
 def _depth_is_metric(backend: SimBackend, make: Callable[[int], SimBackend]) -> None:
     frame = backend.depth()
     pixels = frame.intrinsics
-    _expect(frame.depth.shape == (pixels.height, pixels.width), "depth has its size",
-            frame.depth.shape)
+    _expect(
+        frame.depth.shape == (pixels.height, pixels.width), "depth has its size", frame.depth.shape
+    )
     v, u = np.nonzero(frame.depth > 0.0)
     z = frame.depth[v, u]
     rays = np.stack([(u - pixels.cx) / pixels.fx * z, (v - pixels.cy) / pixels.fy * z, z], axis=1)

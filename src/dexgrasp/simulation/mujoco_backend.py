@@ -91,7 +91,13 @@ class MujocoBackend:
         self._state = {
             name: batch.bind(name)
             for name in (
-                "qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "sensordata", "time",
+                "qpos",
+                "qvel",
+                "ctrl",
+                "mocap_pos",
+                "mocap_quat",
+                "sensordata",
+                "time",
                 "qfrc_actuator",
             )
         }
@@ -148,7 +154,9 @@ class MujocoBackend:
             raise BackendError(
                 f"a step of {duration} s is not a multiple of the time step {self.timestep} s"
             )
-        if not (np.isfinite(command.joint_position).all() and np.isfinite(command.T_world_palm).all()):
+        if not (
+            np.isfinite(command.joint_position).all() and np.isfinite(command.T_world_palm).all()
+        ):
             raise BackendError("a command with NaN was refused")
         with self._lock:
             state = self._state
@@ -260,8 +268,9 @@ class MujocoBackend:
         """(N, M) height of the lowest point of each object above the table [m]."""
         truth = self.truth()
         lowest = [
-            transform_points(truth.T_world_object[:, i], np.asarray(p.model.mesh.vertices))[..., 2]
-            .min(axis=-1)
+            transform_points(truth.T_world_object[:, i], np.asarray(p.model.mesh.vertices))[
+                ..., 2
+            ].min(axis=-1)
             for i, p in enumerate(self.placements)
         ]
         return np.stack(lowest, axis=1) - self.config.table_height

@@ -78,8 +78,18 @@ def cast_depth(
     distance, geom = np.zeros(count), np.zeros(count, dtype=np.int32)
     groups = np.array([1, 1, 1, 0, 0, 0], dtype=np.uint8)
     mujoco.mj_multiRay(
-        model, data, np.asarray(camera.position, float), directions.ravel(), groups, True, -1,
-        geom, distance, None, count, 3.0,
+        model,
+        data,
+        np.asarray(camera.position, float),
+        directions.ravel(),
+        groups,
+        True,
+        -1,
+        geom,
+        distance,
+        None,
+        count,
+        3.0,
     )
     depth = np.where(geom >= 0, distance / scale, 0.0)
     return depth.reshape(pixels.height, pixels.width).astype(np.float32)

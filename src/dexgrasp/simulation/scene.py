@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import mujoco
 import numpy as np
+import trimesh
 
 from dexgrasp.geometry import quaternion_from_pose
-from dexgrasp.hands import HandModel
+from dexgrasp.hands import HandModel, Primitive
 from dexgrasp.objects import ObjectModel
 from dexgrasp.simulation.config import SimulationConfig
 from dexgrasp.types import Array, ObjectPlacement
@@ -125,9 +126,7 @@ def _wrist(spec: mujoco.MjSpec, config: SimulationConfig) -> None:
             forcelimited=True,
             forcerange=[-limit, limit],
         )
-        actuator.set_to_position(
-            kp=config.wrist.stiffness[part], kv=config.wrist.damping[part]
-        )
+        actuator.set_to_position(kp=config.wrist.stiffness[part], kv=config.wrist.damping[part])
 
 
 def _hand(spec: mujoco.MjSpec, hand: HandModel) -> None:
@@ -180,7 +179,7 @@ def _inertia(body: mujoco.MjsBody, mass: float, com: Array, inertia: Array) -> N
     body.fullinertia = [i[0, 0], i[1, 1], i[2, 2], i[0, 1], i[0, 2], i[1, 2]]
 
 
-def _hand_geom(body: mujoco.MjsBody, primitive, hand: HandModel) -> None:  # noqa: ANN001
+def _hand_geom(body: mujoco.MjsBody, primitive: Primitive, hand: HandModel) -> None:
     sizes = {
         "box": lambda s: [0.5 * s[0], 0.5 * s[1], 0.5 * s[2]],
         "capsule": lambda s: [s[0], 0.5 * s[1], 0.0],
@@ -233,7 +232,7 @@ def _object(spec: mujoco.MjSpec, index: int, placement: ObjectPlacement) -> None
         )
 
 
-def _add_mesh(spec: mujoco.MjSpec, name: str, mesh) -> None:  # noqa: ANN001
+def _add_mesh(spec: mujoco.MjSpec, name: str, mesh: trimesh.Trimesh) -> None:
     spec.add_mesh(
         name=name,
         uservert=np.asarray(mesh.vertices, dtype=np.float32).ravel(),

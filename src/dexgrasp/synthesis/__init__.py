@@ -8,7 +8,9 @@ from dexgrasp.synthesis.synthesizer import GraspSynthesizer, OptimizingSynthesiz
 SYNTHESIZERS = {"optimize": OptimizingSynthesizer}
 
 
-def make_synthesizer(name: str = "optimize", config: SynthesisConfig | None = None) -> GraspSynthesizer:
+def make_synthesizer(
+    name: str = "optimize", config: SynthesisConfig | None = None
+) -> GraspSynthesizer:
     """A generator by name. Raises UnknownNameError."""
     if name not in SYNTHESIZERS:
         raise UnknownNameError("synthesizer", name, SYNTHESIZERS)

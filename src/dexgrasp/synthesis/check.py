@@ -111,7 +111,9 @@ def steadiness(
         settled = (executor.phase == Phase.LIFT) & np.isnan(grip[:, 0, 0])
         if settled.any():
             truth = backend.truth()
-            grip[settled] = (inverse(observation.T_world_palm) @ truth.T_world_object[:, 0])[settled]
+            grip[settled] = (inverse(observation.T_world_palm) @ truth.T_world_object[:, 0])[
+                settled
+            ]
         backend.step(executor.step(observation), CONTROL_PERIOD)
         if executor.finished.all():
             break

@@ -18,9 +18,7 @@ def friction_cone(normals: Array, friction: float) -> Array:
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     second = np.cross(normals, first)
     angles = np.linspace(0.0, 2.0 * np.pi, CONE_EDGES, endpoint=False)
-    around = (
-        np.cos(angles)[None, :, None] * first[:, None] + np.sin(angles)[None, :, None] * second[:, None]
-    )
+    around = np.cos(angles)[:, None] * first[:, None] + np.sin(angles)[:, None] * second[:, None]
     return normals[:, None] + friction * around
 
 
@@ -32,8 +30,8 @@ def holding_forces(
     points, normals: (k, 3) contacts [m] and unit normals into the object; pressing: (k,)
     wished normal forces [N]; load: (3,) external force at `center` [N]. Returns forces on
     the object (k, 3) [N] and, as a share of the total pressing, the norm of the wrench left
-    over (moments over the mean contact radius) plus the pressing not reached. The squeeze rule of Dexonomy
-    (arXiv 2504.18829) and FRoGGeR's force balance, as one non-negative least squares.
+    over (moments over the mean contact radius) plus the pressing not reached. The squeeze rule of
+    Dexonomy (arXiv 2504.18829) and FRoGGeR's force balance, as one non-negative least squares.
     """
     edges = friction_cone(normals, friction).reshape(-1, 3)
     arms = np.repeat(points - center, CONE_EDGES, axis=0)

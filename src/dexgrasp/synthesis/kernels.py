@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+
 @njit(cache=True, fastmath=True, inline="always")
 def lookup(grid, origin, spacing, x, y, z, gradient):
     """Trilinear signed distance and its gradient; beyond the grid, its border plus the gap."""
@@ -168,14 +169,29 @@ def closure_weights(points, normals, used, center, length, weights):
 
 @njit(cache=True, fastmath=True)
 def energy(
-    kinematics, spheres, pairs, candidates, field, table, center, length, terms,
-    palm, q, reference, used, buffers, gradient, chosen, report,
+    kinematics,
+    spheres,
+    pairs,
+    candidates,
+    field,
+    table,
+    center,
+    length,
+    terms,
+    palm,
+    q,
+    reference,
+    used,
+    buffers,
+    gradient,
+    chosen,
+    report,
 ):
     """Energy of one sample; fills its gradient (6 + J), contacts (F) and report:
 
     squared gaps, normals, closure, penetration, table, self-collision, then a cost a finger.
     """
-    parent, offset_rotation, offset_position, axis, joint, order = kinematics
+    parent, offset_rotation, offset_position, axis, joint, _ = kinematics
     sphere_center, sphere_radius, sphere_link = spheres
     candidate_point, candidate_normal, candidate_link, candidate_finger = candidates
     grid, origin, spacing = field
@@ -192,8 +208,10 @@ def energy(
         rotate(rotation[link], sphere_center[s], spot)
         for i in range(3):
             spot[i] += position[link, i]
-        depth = sphere_radius[s] + terms[6] - lookup(
-            grid, origin, spacing, spot[0], spot[1], spot[2], slope
+        depth = (
+            sphere_radius[s]
+            + terms[6]
+            - lookup(grid, origin, spacing, spot[0], spot[1], spot[2], slope)
         )
         if depth > 0.0:
             report[3] += depth * depth
@@ -208,7 +226,9 @@ def energy(
         a, b = pairs[p, 0], pairs[p, 1]
         reach = sphere_radius[a] + sphere_radius[b]
         dx, dy, dz = (
-            where[a, 0] - where[b, 0], where[a, 1] - where[b, 1], where[a, 2] - where[b, 2]
+            where[a, 0] - where[b, 0],
+            where[a, 1] - where[b, 1],
+            where[a, 2] - where[b, 2],
         )
         squared = dx * dx + dy * dy + dz * dz
         if squared < reach * reach:
@@ -300,8 +320,12 @@ def energy(
     for j in range(len(q)):
         gradient[6 + j] += 2.0 * terms[8] * (q[j] - reference[j])
     return (
-        terms[0] * report[0] + terms[1] * report[1] + terms[2] * report[2]
-        + terms[3] * report[3] + terms[4] * report[4] + terms[5] * report[5]
+        terms[0] * report[0]
+        + terms[1] * report[1]
+        + terms[2] * report[2]
+        + terms[3] * report[3]
+        + terms[4] * report[4]
+        + terms[5] * report[5]
     )
 
 
@@ -319,8 +343,27 @@ def turn_palm(palm, wx, wy, wz):
 
 @njit(cache=True, fastmath=True, parallel=True)
 def optimise(
-    kinematics, spheres, pairs, candidates, field, table, center, length, terms, steps, rates,
-    lower, upper, palms, joints, references, used, tips, facings, surfaces, reports,
+    kinematics,
+    spheres,
+    pairs,
+    candidates,
+    field,
+    table,
+    center,
+    length,
+    terms,
+    steps,
+    rates,
+    lower,
+    upper,
+    palms,
+    joints,
+    references,
+    used,
+    tips,
+    facings,
+    surfaces,
+    reports,
 ):
     """Adam on every sample in place; fills contacts, normals and the last report of each."""
     samples, joint_count = joints.shape
@@ -329,9 +372,14 @@ def optimise(
     fingers = used.shape[1]
     for n in prange(samples):
         buffers = (
-            np.zeros((link_count, 3, 3)), np.zeros((link_count, 3)), np.zeros((link_count, 3)),
-            np.zeros((link_count, 3)), np.zeros((sphere_count, 3)), np.zeros((fingers, 3)),
-            np.zeros((fingers, 3)), np.zeros((fingers, 3)),
+            np.zeros((link_count, 3, 3)),
+            np.zeros((link_count, 3)),
+            np.zeros((link_count, 3)),
+            np.zeros((link_count, 3)),
+            np.zeros((sphere_count, 3)),
+            np.zeros((fingers, 3)),
+            np.zeros((fingers, 3)),
+            np.zeros((fingers, 3)),
         )
         size = 6 + joint_count
         gradient, first, second = np.zeros(size), np.zeros(size), np.zeros(size)
@@ -341,8 +389,23 @@ def optimise(
         spin = np.zeros(3)
         for step in range(steps):
             energy(
-                kinematics, spheres, pairs, candidates, field, table, center, length, terms,
-                palm, q, references[n], used[n], buffers, gradient, chosen, report,
+                kinematics,
+                spheres,
+                pairs,
+                candidates,
+                field,
+                table,
+                center,
+                length,
+                terms,
+                palm,
+                q,
+                references[n],
+                used[n],
+                buffers,
+                gradient,
+                chosen,
+                report,
             )
             decay = 1.0 - 0.9 * step / steps
             for i in range(size):
@@ -353,15 +416,29 @@ def optimise(
             for i in range(3):
                 palm[i, 3] -= rates[0] * scale * first[i] / (np.sqrt(second[i] / norm) + 1e-12)
             for i in range(3):
-                spin[i] = -rates[1] * scale * first[3 + i] / (
-                    np.sqrt(second[3 + i] / norm) + 1e-12)
+                spin[i] = -rates[1] * scale * first[3 + i] / (np.sqrt(second[3 + i] / norm) + 1e-12)
             turn_palm(palm, spin[0], spin[1], spin[2])
             for j in range(joint_count):
                 change = rates[2] * scale * first[6 + j] / (np.sqrt(second[6 + j] / norm) + 1e-12)
                 q[j] = min(max(q[j] - change, lower[j]), upper[j])
         reports[n, 6] = energy(
-            kinematics, spheres, pairs, candidates, field, table, center, length, terms,
-            palm, q, references[n], used[n], buffers, gradient, chosen, report,
+            kinematics,
+            spheres,
+            pairs,
+            candidates,
+            field,
+            table,
+            center,
+            length,
+            terms,
+            palm,
+            q,
+            references[n],
+            used[n],
+            buffers,
+            gradient,
+            chosen,
+            report,
         )
         palms[n], joints[n] = palm, q
         tips[n], facings[n], surfaces[n] = buffers[5], buffers[6], buffers[7]

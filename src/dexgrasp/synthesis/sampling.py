@@ -11,15 +11,6 @@ from dexgrasp.hands import HandModel
 from dexgrasp.types import Array
 
 
-@dataclass(frozen=True)
-class GraspType:
-    """A way to hold: the posture to start from and the fingers that shall touch."""
-
-    name: str
-    posture: str
-    fingers: tuple[str, ...]
-
-
 @dataclass
 class Starts:
     """n starts in the object's frame; `used` (n, F) marks the fingers that shall touch."""
@@ -61,7 +52,6 @@ def finger_directions(approach: Array, rng: np.random.Generator) -> Array:
 
 def sample_starts(
     hand: HandModel,
-    types: tuple[GraspType, ...],
     center: Array,
     extents: Array,
     table: float,
@@ -73,6 +63,7 @@ def sample_starts(
     center, extents: (3,) middle and edge lengths of the object's box in its frame [m];
     table: height of the table in that frame [m].
     """
+    types = hand.grasp_types
     order = np.arange(count) % len(types)
     approach = approach_directions(count, rng)
     along = finger_directions(approach, rng)

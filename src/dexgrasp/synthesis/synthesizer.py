@@ -10,12 +10,13 @@ import numpy as np
 from dexgrasp.errors import NoGraspError
 from dexgrasp.geometry import inverse, rotation_between
 from dexgrasp.hands import HandModel
+from dexgrasp.objects import SignedDistance
 from dexgrasp.synthesis.check import try_in_physics
 from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.forces import holding_forces
 from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.kernels import optimise
-from dexgrasp.synthesis.sampling import GraspType, Starts, sample_starts
+from dexgrasp.synthesis.sampling import Starts, sample_starts
 from dexgrasp.types import Array, GraspSet
 
 GRAVITY = 9.81
@@ -56,9 +57,8 @@ class Candidates:
 class OptimizingSynthesizer:
     """Contact optimisation over palm pose and joints, tried in physics before it answers."""
 
-    def __init__(self, config: SynthesisConfig, types: tuple[GraspType, ...] | None = None) -> None:
+    def __init__(self, config: SynthesisConfig) -> None:
         self.config = config
-        self.types = types
 
     def synthesize(
         self, hand: HandModel, geometry: GraspGeometry, count: int, seed: int = 0
@@ -95,10 +95,7 @@ class OptimizingSynthesizer:
         config, sdf = self.config, geometry.model.sdf
         low, high = geometry.bounds
         table = geometry.table_height - geometry.T_world_object[2, 3]
-        types = self.types or hand.grasp_types
-        starts = sample_starts(
-            hand, types, 0.5 * (low + high), high - low, table, config.samples, rng
-        )
+        starts = sample_starts(hand, 0.5 * (low + high), high - low, table, config.samples, rng)
         return run_kernel(hand, geometry, starts, table, config, sdf)
 
     def _filter(
@@ -133,14 +130,10 @@ class OptimizingSynthesizer:
             candidates = candidates.take(np.flatnonzero(clear & balanced))
         if not len(candidates.joints):
             shares = ", ".join(f"{name}: {int(np.sum(ok))}" for name, ok in keep.items())
-            raise NoGraspError(
-                f"none of {config.samples} candidates passes; how many {shares}"
-            )
+            raise NoGraspError(f"none of {config.samples} candidates passes; how many {shares}")
         return candidates.take(np.argsort(candidates.residual + 20.0 * candidates.reports[:, 0]))
 
-    def _squeeze(
-        self, hand: HandModel, geometry: GraspGeometry, candidates: Candidates
-    ) -> None:
+    def _squeeze(self, hand: HandModel, geometry: GraspGeometry, candidates: Candidates) -> None:
         """Squeeze and pregrasp joints of every candidate, and how well its forces balance."""
         config = self.config
         weight = np.array([0.0, 0.0, -GRAVITY * geometry.model.mass])
@@ -154,8 +147,12 @@ class OptimizingSynthesizer:
             pressing = np.full(len(used), grip / max(len(used) - 1, 1))
             pressing[-1] = grip
             forces, candidates.residual[n] = holding_forces(
-                candidates.tips[n, used], -candidates.surfaces[n, used], pressing, weight,
-                np.asarray(geometry.model.com), config.friction,
+                candidates.tips[n, used],
+                -candidates.surfaces[n, used],
+                pressing,
+                weight,
+                np.asarray(geometry.model.com),
+                config.friction,
             )
             rotation = candidates.palms[n, :3, :3]
             torque = np.einsum("kij,ki->j", jacobians[n, used], forces @ rotation)
@@ -195,7 +192,7 @@ def run_kernel(
     starts: Starts,
     table: float,
     config: SynthesisConfig,
-    sdf,  # noqa: ANN001
+    sdf: SignedDistance,
 ) -> Candidates:
     """Optimise every start with the compiled kernel."""
     n, fingers = starts.used.shape
@@ -204,24 +201,49 @@ def run_kernel(
     tips, facings, surfaces = (np.zeros((n, fingers, 3)) for _ in range(3))
     reports = np.zeros((n, 7))
     optimise(
-        hand.kernel_kinematics, hand.kernel_spheres, hand.self_collision_pairs,
-        hand.kernel_contacts, (sdf.grid, sdf.origin, sdf.spacing), table,
-        np.asarray(geometry.model.com, float), float(0.5 * np.linalg.norm(high - low)),
-        np.array(list(config.weights.model_dump().values())), config.steps,
-        np.array(config.rates), hand.joint_lower, hand.joint_upper, palms, joints,
-        starts.references, starts.used, tips, facings, surfaces, reports,
+        hand.kernel_kinematics,
+        hand.kernel_spheres,
+        hand.self_collision_pairs,
+        hand.kernel_contacts,
+        (sdf.grid, sdf.origin, sdf.spacing),
+        table,
+        np.asarray(geometry.model.com, float),
+        float(0.5 * np.linalg.norm(high - low)),
+        np.array(list(config.weights.model_dump().values())),
+        config.steps,
+        np.array(config.rates),
+        hand.joint_lower,
+        hand.joint_upper,
+        palms,
+        joints,
+        starts.references,
+        starts.used,
+        tips,
+        facings,
+        surfaces,
+        reports,
     )
     return Candidates(
-        palms, joints, starts.used, tips, facings, surfaces, reports,
-        np.array(starts.kinds, dtype=object), joints.copy(), joints.copy(), np.zeros(n),
+        palms,
+        joints,
+        starts.used,
+        tips,
+        facings,
+        surfaces,
+        reports,
+        np.array(starts.kinds, dtype=object),
+        joints.copy(),
+        joints.copy(),
+        np.zeros(n),
     )
 
 
 def palm_points(candidates: Candidates) -> Array:
     """(n, F, 3) contact points in the palm's frame."""
     T_palm_object = inverse(candidates.palms)
-    return np.einsum("nij,nfj->nfi", T_palm_object[:, :3, :3], candidates.tips) + (
-        T_palm_object[:, None, :3, 3]
+    return (
+        np.einsum("nij,nfj->nfi", T_palm_object[:, :3, :3], candidates.tips)
+        + (T_palm_object[:, None, :3, 3])
     )
 
 
