@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -107,6 +108,15 @@ def test_the_json_holds_every_trial_and_no_nan(tmp_path: Path) -> None:
     assert report["trials"][0]["penetration_volume"] is None
     assert report["summary"]["picks"]["rate"] == 0.5
     assert {"machine", "versions", "rerun", "created"} <= report.keys()
+
+
+def test_trials_read_back_from_the_json(tmp_path: Path) -> None:
+    trial = make_trial(plausible=True, contact_area=2e-4, through="ros", picture="01.png")
+    write_report(tmp_path, make_report(trial))
+    (values,) = json.loads((tmp_path / "report.json").read_text())["trials"]
+    again = TrialResult.from_dict(values)
+    assert math.isnan(again.penetration_volume)
+    assert replace(again, penetration_volume=0.0) == replace(trial, penetration_volume=0.0)
 
 
 def test_the_configuration_reads_back(tmp_path: Path) -> None:

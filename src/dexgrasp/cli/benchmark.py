@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +20,7 @@ from dexgrasp.evaluation.benchmark import (
     mesh_choices,
     run_jobs,
 )
+from dexgrasp.evaluation.benchmark_ros import require_ros, run_through_ros
 from dexgrasp.evaluation.configuration import resolved_configuration
 from dexgrasp.evaluation.report import Report, machine_line, new_results_folder, write_report
 from dexgrasp.evaluation.report_table import (
@@ -34,6 +34,7 @@ from dexgrasp.hands import hand_names
 from dexgrasp.objects import object_names
 
 ALL = "all"
+ROS_OBJECTS = "tomato_soup_can,baseball,mug"
 
 
 def benchmark(
@@ -44,20 +45,35 @@ def benchmark(
         Path | None, typer.Option(exists=True, file_okay=False, help="Use this folder's meshes.")
     ] = None,
     processes: Annotated[int, typer.Option(min=1)] = len(os.sched_getaffinity(0)),
+    ros: Annotated[
+        str, typer.Option(help="Objects to pick through the ROS nodes too; '' for none.")
+    ] = ROS_OBJECTS,
     out: Annotated[Path, typer.Option(help="Results go to OUT/<time>.")] = Path("results"),
 ) -> None:
     """Pick objects through the library at full speed and print success and latency."""
     choices = mesh_choices(meshes) if meshes else _catalogue(objects)
     names = _chosen("hand", hands, hand_names())
-    jobs = make_jobs(names, choices, seeds)
+    through_ros = _chosen("object", ros, object_names())
+    if through_ros:
+        require_ros()
     os.environ.setdefault("MUJOCO_GL", "egl")
-    trials = run_with_progress(jobs, processes)
+    trials = run_with_progress(make_jobs(names, choices, seeds), processes)
     folder = new_results_folder(out)
-    rerun = shlex.join(["dexgrasp", *sys.argv[1:]])
     configuration = resolved_configuration(names, [c.name for c in choices], range(seeds))
+    rerun = _rerun(hands, objects, seeds, meshes, ros)
     page = write_report(folder, Report("Pick benchmark", tuple(trials), configuration, rerun))
-    print_tables(Console(), trials)
+    print_tables(Console(), "Through the library", trials)
+    if through_ros:
+        runs = [run_through_ros(hand, through_ros, 0, folder / "ros" / hand) for hand in names]
+        print_tables(Console(), "Through ROS", [trial for run in runs for trial in run])
+    typer.echo(f"machine: {machine_line()}")
     typer.echo(f"report: {page}")
+
+
+def _rerun(hands: str, objects: str, seeds: int, meshes: Path | None, ros: str) -> str:
+    given = ["--meshes", str(meshes)] if meshes else ["--objects", objects]
+    options = ["--hands", hands, *given, "--seeds", str(seeds), "--ros", ros]
+    return shlex.join(["dexgrasp", "benchmark", *options])
 
 
 def run_with_progress(jobs: Sequence[PickJob], processes: int) -> list[TrialResult]:
@@ -80,15 +96,15 @@ def run_with_progress(jobs: Sequence[PickJob], processes: int) -> list[TrialResu
         return run_jobs(jobs, processes, count)
 
 
-def print_tables(console: Console, trials: Sequence[TrialResult]) -> None:
-    """Success per object and hand, latency per stage, failures, totals and the machine."""
+def print_tables(console: Console, title: str, trials: Sequence[TrialResult]) -> None:
+    """Success per object and hand, latency per stage, failures and totals."""
+    console.rule(title)
     console.print(success_table(trials))
     console.print(latency_table(trials))
     if not all(trial.success for trial in trials):
         console.print(failure_table(trials))
     for line in summary_lines(summarise(trials)):
-        console.print(line, highlight=False)
-    console.print(f"machine: {machine_line()}", highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _catalogue(objects: str) -> list[ObjectChoice]:

@@ -58,7 +58,12 @@ def mesh_choices(folder: Path) -> list[ObjectChoice]:
 
 
 def make_jobs(hands: Sequence[str], objects: Sequence[ObjectChoice], seeds: int) -> list[PickJob]:
-    """Every combination, seed by seed, so that an interrupted run has covered all objects."""
+    """Every combination, seed by seed, so that an interrupted run has covered all objects.
+
+    Raises ConfigError when there is none.
+    """
+    if not hands or not objects:
+        raise ConfigError("nothing to pick: no hand or no object is given")
     return [
         PickJob(hand, choice, seed) for seed in range(seeds) for hand in hands for choice in objects
     ]
@@ -69,11 +74,15 @@ def run_jobs(
 ) -> list[TrialResult]:
     """Run `jobs` in `processes` processes; results in the order of the jobs.
 
-    Raises BackendError when a process dies.
+    Each process runs the first job once before it begins, so that no latency holds imports
+    and compilation. Raises BackendError when a process dies.
     """
     results: dict[int, TrialResult] = {}
     context = multiprocessing.get_context("spawn")
-    with _worker_environment(), ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with (
+        _worker_environment(),
+        ProcessPoolExecutor(processes, context, run_job, (jobs[0],)) as pool,
+    ):
         futures = {pool.submit(run_job, job): index for index, job in enumerate(jobs)}
         try:
             for future in as_completed(futures):

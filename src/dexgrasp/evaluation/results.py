@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,6 +61,14 @@ class TrialResult:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {**asdict(self), "verdict": self.verdict}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrialResult:
+        """The trial of a report.json; figures that are null there were not measured."""
+        known = {item.name: values[item.name] for item in fields(cls)}
+        for name in ("grasp_score", "max_height", "penetration_volume", "contact_area"):
+            known[name] = NOT_MEASURED if known[name] is None else known[name]
+        return cls(**known)
 
 
 @dataclass(frozen=True)
