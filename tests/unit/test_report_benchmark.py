@@ -33,7 +33,7 @@ def test_meshes_take_their_published_mass(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_meshes_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no .obj"):
+    with pytest.raises(ConfigError, match="holds no"):
         mesh_choices(tmp_path)
 
 
