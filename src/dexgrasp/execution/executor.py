@@ -92,6 +92,7 @@ class GraspExecutor:
         self._squeeze[rows] = self.hand.clip(grasps.squeeze)
         self._place_back[rows] = place_back
         self._cancelled[rows] = False
+        self._last_time[rows] = np.nan  # a simulator may have gone back to zero since
         self.fault[rows] = Fault.NONE
         self._enter(rows, Phase.APPROACH)
 
