@@ -4,4 +4,11 @@ from dexgrasp.perception.completion import CompletedObject, complete
 from dexgrasp.perception.config import PerceptionConfig
 from dexgrasp.perception.scene import PerceivedScene, perceive, perceive_cloud
 
-__all__ = ["CompletedObject", "PerceivedScene", "PerceptionConfig", "complete", "perceive", "perceive_cloud"]
+__all__ = [
+    "CompletedObject",
+    "PerceivedScene",
+    "PerceptionConfig",
+    "complete",
+    "perceive",
+    "perceive_cloud",
+]

@@ -19,8 +19,9 @@ FEWEST_PART_POINTS = 20
 PART_GAP = 0.008  # [m]
 # Length of the mean direction from the axis to a part's points: 0.9 at an angle of 90 degrees.
 ONE_SIDED = 0.9
+OUTSIDE = 0.9  # of the body's radius
 # Such a part reaches no further than this from its seen points [m].
-PART_REACH = 0.010
+PART_REACH = 0.009
 PROFILE_TURNS = 48
 PROFILE_STEP = 0.0015  # [m]
 
@@ -32,28 +33,31 @@ def carve(
 
     cloud: (m, 3) visible points; table: height [m]; spacing: of the grid [m].
     """
-    body = _revolved if symmetry.kind == "revolution" else _mirrored
-    solid = body(points, cloud, view, symmetry, spacing)
-    for part in _parts(cloud[_carved_points(cloud, view, symmetry)], symmetry):
-        solid = np.minimum(solid, _part(points, part, view, symmetry, spacing))
+    if symmetry.kind == "revolution":
+        solid = _revolved(points, cloud, view, symmetry)
+    else:
+        solid = _mirrored(points, cloud, view, symmetry, spacing)
+    for part in _parts(cloud, view, symmetry):
+        solid = np.minimum(solid, _part(points, part, view, spacing))
     solid = np.minimum(solid, _skin(points, cloud, view, solid))
     return np.maximum(solid, table - points[:, 2])
 
 
-def _revolved(
-    points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry, spacing: float
-) -> Array:
+def _revolved(points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry) -> Array:
     """Body of revolution: the field is found in the half plane (radius, z) and looked up."""
     radius = np.hypot(*(points[:, :2] - symmetry.center).T)
     low, high = points[:, 2].min(), points[:, 2].max()
     r = np.arange(0.0, radius.max() + PROFILE_STEP, PROFILE_STEP)
     z = np.arange(low, high + PROFILE_STEP, PROFILE_STEP)
     turn = np.arange(PROFILE_TURNS) * 2.0 * np.pi / PROFILE_TURNS
-    ring = np.stack(np.broadcast_arrays(
-        symmetry.center[0] + r[:, None, None] * np.cos(turn),
-        symmetry.center[1] + r[:, None, None] * np.sin(turn),
-        z[:, None],
-    ), axis=-1)
+    ring = np.stack(
+        np.broadcast_arrays(
+            symmetry.center[0] + r[:, None, None] * np.cos(turn),
+            symmetry.center[1] + r[:, None, None] * np.sin(turn),
+            z[:, None],
+        ),
+        axis=-1,
+    )
     profile = view.free(ring).max(axis=-1)
     kept = cloud[~_carved_points(cloud, view, symmetry)]
     kept = _inward(kept, view)
@@ -75,20 +79,12 @@ def _mirrored(
     return np.maximum(field, _beside(points, support, spacing))
 
 
-def _part(
-    points: Array, lost: Array, view: ViewModel, symmetry: Symmetry, spacing: float
-) -> Array:
-    """A part outside of the body's symmetry, itself mirrored at the plane of axis and part."""
-    own = Symmetry("none", symmetry.center)
-    if symmetry.kind == "revolution":
-        arm = lost[:, :2].mean(axis=0) - symmetry.center
-        own = Symmetry("plane", symmetry.center, float(np.arctan2(arm[1], arm[0])))
+def _part(points: Array, lost: Array, view: ViewModel, spacing: float) -> Array:
+    """A part outside of the body's symmetry, as thick as handles are."""
     field = np.full(len(points), np.inf)
-    images = own.images(lost).reshape(-1, 3)
-    near = cKDTree(images).query(points, distance_upper_bound=PART_REACH + spacing)[0]
+    near = cKDTree(lost).query(points, distance_upper_bound=PART_REACH + spacing)[0]
     at = np.isfinite(near)
-    free = view.free(own.images(points[at])).max(axis=0)
-    field[at] = np.maximum(free, near[at] - PART_REACH)
+    field[at] = np.maximum(view.free(points[at]), near[at] - PART_REACH)
     return field
 
 
@@ -112,8 +108,13 @@ def _carved_points(cloud: Array, view: ViewModel, symmetry: Symmetry) -> Array:
     return view.free(symmetry.images(cloud)).max(axis=0) > CARVED
 
 
-def _parts(lost: Array, symmetry: Symmetry) -> list[Array]:
+def _parts(cloud: Array, view: ViewModel, symmetry: Symmetry) -> list[Array]:
     """Groups of points off the body that make a handle or the like, not a ring of noise."""
+    carved = _carved_points(cloud, view, symmetry)
+    radius = np.hypot(*(cloud[:, :2] - symmetry.center).T)
+    # A lid's pattern inside the rim is no handle.
+    outside = radius > OUTSIDE * np.quantile(radius[~carved], 0.95) if not carved.all() else carved
+    lost = cloud[carved & outside] if symmetry.kind == "revolution" else cloud[carved]
     parts = []
     for group in connected(lost, PART_GAP, 1):
         arm = group[:, :2] - symmetry.center

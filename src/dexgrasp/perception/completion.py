@@ -79,7 +79,9 @@ def complete(detected: DetectedObject) -> CompletedObject:
     mesh = simplified(surface, DETAIL)
     mass = float(np.clip(DENSITY * mesh.volume, *MASS_RANGE))
     name = f"object_{detected.identifier}"
-    pieces = convex_pieces(mesh, surface.vertices[:: 1 + len(surface.vertices) // SAMPLES])
+    samples = surface.vertices[:: 1 + len(surface.vertices) // SAMPLES]
+    axis = transform_points(inverse(T), np.array([[*symmetry.center, 0.0]]))[0, :2]
+    pieces = convex_pieces(mesh, samples, axis)
     model = CompletedObject.from_bodies(name, mesh, [mesh], [1.0], mass, FRICTION, pieces)
     seen = _seen(mesh.vertices, transform_points(inverse(T), cloud))
     return replace(

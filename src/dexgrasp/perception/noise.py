@@ -72,7 +72,9 @@ class DepthNoise:
                 share = rng.random(len(pixel), dtype=np.float32)
                 between = here + share * (there - here)
                 limits = np.cumsum([config.edge_hole, config.edge_flying, config.edge_swap])
-                value = np.select([draw < limit for limit in limits], [0.0 * here, between, there], here)
+                value = np.select(
+                    [draw < limit for limit in limits], [0.0 * here, between, there], here
+                )
                 noisy[tuple(pixel.T)] = np.where(there > 0.0, value, here)
 
     def _disparity(
@@ -89,9 +91,7 @@ class DepthNoise:
         np.maximum(disparity, np.float32(1.0), out=disparity)
         return np.where(depth > 0.0, scale / step / disparity, np.float32(0.0))
 
-    def _lost(
-        self, clean: Array, intrinsics: CameraIntrinsics, rng: np.random.Generator
-    ) -> Array:
+    def _lost(self, clean: Array, intrinsics: CameraIntrinsics, rng: np.random.Generator) -> Array:
         """Pixels that show a surface edge-on, and a few anywhere."""
         config = self.config
         # Depth changes by z tan(angle) / f from one pixel to the next.

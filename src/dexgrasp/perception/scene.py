@@ -44,9 +44,13 @@ def perceive(
     """
     config = config or PerceptionConfig.load()
     cloud = OrganizedCloud(frame, config.flying_jump)
-    table = find_table(_selected(cloud.points(TABLE_STEP, TABLE_STEP), config, exclude), config.table)
+    table = find_table(
+        _selected(cloud.points(TABLE_STEP, TABLE_STEP), config, exclude), config.table
+    )
     rising = cloud.above(table.normal, table.offset + config.clearance)
-    objects = _objects(_selected(rising, config, exclude), table, frame.T_world_camera[:3, 3], config)
+    objects = _objects(
+        _selected(rising, config, exclude), table, frame.T_world_camera[:3, 3], config
+    )
     return PerceivedScene(objects, table, frame.time)
 
 
@@ -92,9 +96,7 @@ def _valid_cloud(cloud: Array) -> Array:
     return cloud[finite]
 
 
-def _selected(
-    cloud: Array, config: PerceptionConfig, exclude: tuple[Array, Array] | None
-) -> Array:
+def _selected(cloud: Array, config: PerceptionConfig, exclude: tuple[Array, Array] | None) -> Array:
     """The points inside the workspace and outside of the robot."""
     low, high = np.asarray(config.workspace, np.float32)
     inside = [(cloud[:, k] > low[k]) & (cloud[:, k] < high[k]) for k in range(3)]

@@ -39,7 +39,9 @@ def find_table(points: Array, config: TableConfig) -> Plane:
     if len(points) < 3:
         raise SceneError("no table found: no point lies in the workspace and outside of the robot")
     rng = np.random.default_rng(SEED)
-    sample = points[rng.choice(len(points), SAMPLE, replace=False)] if len(points) > SAMPLE else points
+    sample = (
+        points[rng.choice(len(points), SAMPLE, replace=False)] if len(points) > SAMPLE else points
+    )
     sample = sample.astype(np.float64)
     normals, offsets = _hypotheses(sample, config, rng)
     if len(normals) == 0:
@@ -49,8 +51,9 @@ def find_table(points: Array, config: TableConfig) -> Plane:
     inliers = sample[near[:, best]]
     if len(inliers) * len(points) / len(sample) < config.inliers:
         raise SceneError(
-            f"no table found: the largest level surface has {len(inliers)} of {len(sample)} points "
-            f"looked at, fewer than the share that {config.inliers} would be; check the camera's pose and the workspace"
+            f"no table found: the largest level surface has {len(inliers)} of {len(sample)} "
+            f"points looked at ({len(points)} in the workspace, {config.inliers} needed); "
+            "check the camera's pose and the workspace"
         )
     for _ in range(2):
         plane = _fit(inliers)
