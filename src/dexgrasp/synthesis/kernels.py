@@ -17,7 +17,9 @@ chain to give exact gradients in the palm's twist and the joints.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import config, njit, prange
+
+config.THREADING_LAYER = "omp"  # callable from several threads, present wherever g++ is
 
 
 @njit(cache=True, fastmath=True, inline="always")
