@@ -227,6 +227,8 @@ def run_trial(node: DemoNode, name: str, board: TrialBoard) -> TrialResult:
     board.running(name, "SPAWN")
     node.spawn(name)
     result, report = node.pick(lambda phase: board.running(name, phase))
+    if report is not None and not node.film.frames:
+        node.get_logger().warning("no pictures: nothing came on overview/image")
     return trial_result(name, node.hand, node.seed, result, report)
 
 
