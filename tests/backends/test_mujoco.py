@@ -11,6 +11,7 @@ from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import MujocoBackend, SimulationConfig, check_backend, make_backend
 from dexgrasp.simulation.rendering import cast_depth
+from dexgrasp.types import Command
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +31,9 @@ def test_a_broken_promise_is_found(placement) -> None:
         """Two joints exchanged on the way in: the field's most reported fault."""
 
         def step(self, command, duration):
-            command.joint_position = command.joint_position.copy()
-            command.joint_position[:, [0, 1]] = command.joint_position[:, [1, 0]]
-            super().step(command, duration)
+            joints = command.joint_position.copy()
+            joints[:, [0, 1]] = joints[:, [1, 0]]
+            super().step(Command(joints, command.T_world_palm), duration)
 
     hand, config = HandModel.load("allegro_right"), SimulationConfig.load()
     with pytest.raises(BackendError, match="command 0 moves joint"):
