@@ -65,7 +65,7 @@ def _header(content: PageContent) -> Markup:
         "header",
         element("h1", content.title),
         element("p", f"{picks.passed} of {picks.total} picks succeeded", class_="lead"),
-        element("p", f"{', '.join(hands)} · {content.created}", class_="quiet"),
+        element("p", f"{', '.join(hands)} · {content.created.replace('T', ' ')}", class_="quiet"),
     )
 
 
@@ -135,7 +135,7 @@ def _trial_row(trial: TrialResult) -> Markup:
         readable(trial.object),
         str(trial.seed),
         readable(trial.phase.lower()),
-        trial.grasp_kind or ABSENT,
+        readable(trial.grasp_kind) or ABSENT,
         number(trial.grasp_score, 2),
         number(trial.max_height, 2, " m"),
         yes_or_no(trial.slip),

@@ -125,6 +125,8 @@ class DemoNode(Node):
 
     def spawn(self, name: str) -> None:
         """Put `name` on the table, alone. Raises DemoError when the simulation refuses."""
+        path = Path(name)
+        name = str(path.resolve()) if path.is_file() else name
         request = SpawnObject.Request(name=name, random_pose=True, seed=self.seed, replace=True)
         response = self._await(
             self._spawn.call_async(request), f"the simulation did not spawn {name}"
@@ -223,9 +225,9 @@ def run_demo(node: DemoNode) -> bool:
 
 
 def run_trial(node: DemoNode, name: str, board: TrialBoard) -> TrialResult:
-    """Spawn one object and pick it."""
-    board.running(name, "SPAWN")
+    """Spawn one object, a catalogue name or a mesh file, and pick it."""
     node.spawn(name)
+    name = Path(name).stem
     result, report = node.pick(lambda phase: board.running(name, phase))
     if report is not None and not node.film.frames:
         node.get_logger().warning("no pictures: nothing came on overview/image")
