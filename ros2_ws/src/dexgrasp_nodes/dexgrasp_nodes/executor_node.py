@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -255,7 +256,9 @@ class ExecutorNode(StackNode):
         return bool(np.linalg.norm(palm[:3, 3] - self._target[:3, 3]) > RESET_JUMP)
 
     def _message(self, trial: Trial | None) -> ExecutorState:
-        message = ExecutorState(header=header(self._now(), ""))
+        message = ExecutorState()
+        if self._joints.newest is not None:
+            message.header.stamp = self._joints.newest.header.stamp
         message.finger_names = list(self._hand.finger_names)
         message.touching = [False] * len(self._hand.finger_names)
         message.phase_name = Phase.IDLE.name
@@ -270,14 +273,11 @@ class ExecutorNode(StackNode):
             message.grasp_kind, message.grasp_score = trial.grasp.kind, trial.grasp.score
         return message
 
-    def _now(self) -> float:
-        return self.get_clock().now().nanoseconds * 1e-9
-
     def _publish_state(self, trial: Trial | None) -> None:
-        now = self._now()
+        now = time.monotonic()
         when, number, phase = self._published
         current = (0, Phase.IDLE) if trial is None else (trial.number, int(trial.machine.phase[0]))
-        if (number, phase) == current and abs(now - when) < STATE_PERIOD:
+        if (number, phase) == current and now - when < STATE_PERIOD:
             return
         self._published = (now, *current)
         self._state.publish(self._message(trial))

@@ -30,7 +30,7 @@ class LifecycleManagerNode(Node):
         self.declare_parameter("node_names", ["bridge"])
         self.declare_parameter("autostart", True)
         self.declare_parameter("period", 0.5)
-        self.declare_parameter("answer_timeout", 1.0)
+        self.declare_parameter("answer_timeout", 2.0)
         self.declare_parameter("transition_timeout", 60.0)
         self._wanted = self.get_parameter("autostart").value
         self._active: dict[str, bool] = {}
@@ -131,4 +131,4 @@ class LifecycleManagerNode(Node):
 
 def main() -> None:
     """Run the node."""
-    run(LifecycleManagerNode, niceness=BACKGROUND)
+    run(LifecycleManagerNode, threads=2, niceness=BACKGROUND)

@@ -10,7 +10,7 @@ import rclpy
 from dexgrasp_interfaces.msg import ErrorCode
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -19,7 +19,7 @@ from dexgrasp.errors import DexgraspError
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DIAGNOSTICS_PERIOD = 1.0  # [s]
-BACKGROUND = 10  # niceness of nodes that must not delay control and physics
+BACKGROUND = 4  # niceness of nodes that must not delay control and physics
 
 
 class NotActiveError(DexgraspError):
@@ -142,12 +142,15 @@ def publish_status(
     publisher.publish(message)
 
 
-def run(make_node: Callable[[], Node], threads: int = 2, niceness: int = 0) -> None:
-    """Spin a node until Ctrl-C or SIGTERM, then call its `close` if it has one."""
+def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> None:
+    """Spin a node until Ctrl-C or SIGTERM, then call its `close` if it has one.
+
+    threads: more than one for nodes whose callbacks wait for others.
+    """
     os.nice(niceness)
     rclpy.init()
     node = make_node()
-    executor = MultiThreadedExecutor(threads)
+    executor = MultiThreadedExecutor(threads) if threads > 1 else SingleThreadedExecutor()
     executor.add_node(node)
     try:
         executor.spin()

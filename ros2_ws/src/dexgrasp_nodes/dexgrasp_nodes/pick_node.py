@@ -17,11 +17,14 @@ from dexgrasp_interfaces.msg import DetectedObject, DetectedObjectArray, ErrorCo
 from rclpy.action import ActionClient, ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.qos import qos_profile_sensor_data
 from rclpy.task import Future
+from sensor_msgs.msg import JointState
 
 from dexgrasp.errors import DexgraspError
 from dexgrasp_nodes.conversions import header, seconds_from_stamp
 from dexgrasp_nodes.node_base import NotActiveError, StackNode, error_code, run
+from dexgrasp_nodes.streams import Stream
 
 POLL = 0.01  # [s]
 HEARTBEAT_LIMIT = 2.0  # [s] without any executor state: the executor is gone
@@ -59,17 +62,12 @@ class PickNode(StackNode):
         self.declare_parameter("perception_timeout", 4.0)
         self.declare_parameter("synthesis_timeout", 20.0)
         group = ReentrantCallbackGroup()
-        self._objects: DetectedObjectArray | None = None
-        self._state = ExecutorState()
-        self._heartbeat = -float("inf")
+        # Polled: a callback for every message would cost more than all the rest of this node.
+        self._objects = Stream(self, DetectedObjectArray, "objects")
+        self._joints = Stream(self, JointState, "joint_states", qos_profile_sensor_data)
+        self._state = Stream(self, ExecutorState, "executor/state")
         self._lock = threading.Lock()
         self._pick: Pick | None = None
-        self.create_subscription(
-            DetectedObjectArray, "objects", self._on_objects, 2, callback_group=group
-        )
-        self.create_subscription(
-            ExecutorState, "executor/state", self._on_state, 5, callback_group=group
-        )
         self._synthesis = ActionClient(
             self, SynthesizeGrasps, "synthesize_grasps", callback_group=group
         )
@@ -100,13 +98,6 @@ class PickNode(StackNode):
             running = self._pick
         if running is not None:
             running.preempted.set()
-
-    def _on_objects(self, message: DetectedObjectArray) -> None:
-        self._objects = message
-
-    def _on_state(self, message: ExecutorState) -> None:
-        self._state = message
-        self._heartbeat = time.monotonic()
 
     def _execute(self, goal: ServerGoalHandle) -> PickObject.Result:
         pick = Pick(goal)
@@ -170,7 +161,7 @@ class PickNode(StackNode):
     def _perceive(self, pick: Pick) -> tuple[DetectedObject, float]:
         """The wanted object in an image taken from now on, and the image's time [s]."""
         wanted = pick.goal.request.object_id
-        begin = self.get_clock().now().nanoseconds * 1e-9
+        begin = self._now()
         limit = self.get_parameter("perception_timeout").value
         fault = StageError(
             ErrorCode.PERCEPTION_TIMEOUT, f"no objects were perceived within {limit} s"
@@ -178,7 +169,7 @@ class PickNode(StackNode):
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
             self._check(pick)
-            seen, self._objects = self._objects, None
+            seen = self._objects.poll()
             if seen is None or seconds_from_stamp(seen.header.stamp) < begin:
                 time.sleep(POLL)
                 continue
@@ -188,6 +179,13 @@ class PickNode(StackNode):
             words = seen.error_msg or f"object {wanted} is not among {len(seen.objects)} perceived"
             fault = StageError(seen.error_code or ErrorCode.SCENE, words)
         raise fault
+
+    def _now(self) -> float:
+        """Time of the newest joint state [s], which is nearer than that of /clock."""
+        joints = self._joints.poll()
+        if joints is None:
+            raise StageError(ErrorCode.STATE_LOST, "no joint states: is the bridge running?")
+        return seconds_from_stamp(joints.header.stamp)
 
     def _synthesize(self, pick: Pick, stamp: float) -> None:
         goal = SynthesizeGrasps.Goal(
@@ -214,8 +212,7 @@ class PickNode(StackNode):
         )
 
         def check() -> None:
-            silent = time.monotonic() - self._heartbeat > HEARTBEAT_LIMIT
-            if silent or not self._execution.server_is_ready():
+            if self._executor_is_silent() or not self._execution.server_is_ready():
                 raise StageError(
                     ErrorCode.EXECUTION_TIMEOUT,
                     f"no sign of life of the executor for {HEARTBEAT_LIMIT} s; the hand holds",
@@ -262,9 +259,13 @@ class PickNode(StackNode):
         """Give a cancelled stage the time to end safely, unless it is dead."""
         deadline = time.monotonic() + CANCEL_WAIT
         while not future.done() and time.monotonic() < deadline:
-            if time.monotonic() - self._heartbeat > HEARTBEAT_LIMIT:
+            if self._executor_is_silent():
                 return
             time.sleep(POLL)
+
+    def _executor_is_silent(self) -> bool:
+        self._state.take_all()
+        return self._state.age > HEARTBEAT_LIMIT
 
     def _check(self, pick: Pick) -> None:
         if pick.goal.is_cancel_requested:
