@@ -15,7 +15,7 @@ from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.types import GraspSet, ObjectPlacement
 
 CONTROL_PERIOD = 0.02
-LIFT = 0.08
+LIFT = 0.06
 HEAVIER, SLIPPERIER = 1.3, 0.7  # the stressed object against the perceived one
 LONGEST = 8.0  # [s] of one trial
 
