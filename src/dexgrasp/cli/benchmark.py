@@ -3,46 +3,23 @@
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dexgrasp.errors import UnknownNameError
-from dexgrasp.evaluation.benchmark import (
-    ObjectChoice,
-    PickJob,
-    make_jobs,
-    mesh_choices,
-    run_jobs,
-)
-from dexgrasp.evaluation.benchmark_ros import require_ros, run_through_ros
-from dexgrasp.evaluation.configuration import resolved_configuration
-from dexgrasp.evaluation.report import Report, machine_line, new_results_folder, write_report
-from dexgrasp.evaluation.report_table import (
-    failure_table,
-    latency_table,
-    success_table,
-    summary_lines,
-)
-from dexgrasp.evaluation.results import TrialResult, summarise
-from dexgrasp.hands import hand_names
-from dexgrasp.objects import object_names
-
-ALL = "all"
 ROS_OBJECTS = "tomato_soup_can,baseball,mug"
 
 
 def benchmark(
-    hands: Annotated[str, typer.Option(help="Names separated by commas.")] = ALL,
-    objects: Annotated[str, typer.Option(help="Catalogue names separated by commas.")] = ALL,
+    hands: Annotated[str, typer.Option(help="Names separated by commas.")] = "all",
+    objects: Annotated[
+        str, typer.Option(help="Names of the catalogue or of meshes, separated by commas.")
+    ] = "all",
     seeds: Annotated[int, typer.Option(min=1, help="Trials of each object and hand.")] = 5,
     meshes: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Use this folder's meshes.")
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Meshes instead of the catalogue."),
     ] = None,
     processes: Annotated[int, typer.Option(min=1)] = len(os.sched_getaffinity(0)),
     ros: Annotated[
@@ -51,72 +28,7 @@ def benchmark(
     out: Annotated[Path, typer.Option(help="Results go to OUT/<time>.")] = Path("results"),
 ) -> None:
     """Pick objects through the library at full speed and print success and latency."""
-    choices = mesh_choices(meshes) if meshes else _catalogue(objects)
-    names = _chosen("hand", hands, hand_names())
-    through_ros = _chosen("object", ros, object_names())
-    if through_ros:
-        require_ros()
-    os.environ.setdefault("MUJOCO_GL", "egl")
-    trials = run_with_progress(make_jobs(names, choices, seeds), processes)
-    folder = new_results_folder(out)
-    configuration = resolved_configuration(names, [c.name for c in choices], range(seeds))
-    rerun = _rerun(hands, objects, seeds, meshes, ros)
-    page = write_report(folder, Report("Pick benchmark", tuple(trials), configuration, rerun))
-    print_tables(Console(), "Through the library", trials)
-    if through_ros:
-        runs = [run_through_ros(hand, through_ros, 0, folder / "ros" / hand) for hand in names]
-        print_tables(Console(), "Through ROS", [trial for run in runs for trial in run])
-    typer.echo(f"machine: {machine_line()}")
-    typer.echo(f"report: {page}")
+    # Imported here: the other commands must not wait for the simulator.
+    from dexgrasp.cli.benchmark_run import run_benchmark
 
-
-def _rerun(hands: str, objects: str, seeds: int, meshes: Path | None, ros: str) -> str:
-    given = ["--meshes", str(meshes)] if meshes else ["--objects", objects]
-    options = ["--hands", hands, *given, "--seeds", str(seeds), "--ros", ros]
-    return shlex.join(["dexgrasp", "benchmark", *options])
-
-
-def run_with_progress(jobs: Sequence[PickJob], processes: int) -> list[TrialResult]:
-    """Run the jobs under a progress bar on stderr that counts the successes."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    finished: list[TrialResult] = []
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("picking", total=len(jobs))
-
-        def count(result: TrialResult) -> None:
-            finished.append(result)
-            picked = sum(trial.success for trial in finished)
-            progress.update(task, advance=1, description=f"{picked} picked")
-
-        return run_jobs(jobs, processes, count)
-
-
-def print_tables(console: Console, title: str, trials: Sequence[TrialResult]) -> None:
-    """Success per object and hand, latency per stage, failures and totals."""
-    console.rule(title)
-    console.print(success_table(trials))
-    console.print(latency_table(trials))
-    if not all(trial.success for trial in trials):
-        console.print(failure_table(trials))
-    for line in summary_lines(summarise(trials)):
-        console.print(line, highlight=False, soft_wrap=True)
-
-
-def _catalogue(objects: str) -> list[ObjectChoice]:
-    return [ObjectChoice(name) for name in _chosen("object", objects, object_names())]
-
-
-def _chosen(kind: str, given: str, known: Sequence[str]) -> list[str]:
-    """The names in a comma-separated list. Raises UnknownNameError."""
-    if given == ALL:
-        return list(known)
-    names = [name.strip() for name in given.split(",") if name.strip()]
-    for name in names:
-        if name not in known:
-            raise UnknownNameError(kind, name, known)
-    return names
+    run_benchmark(hands, objects, seeds, meshes, processes, ros, out)
