@@ -25,11 +25,12 @@ def completed_points(cloud: Array, view: ViewModel, symmetry: Symmetry) -> Array
     return np.concatenate([cloud, images[:, consistent].reshape(-1, 3)])
 
 
-def upright_box(points: Array, table_height: float) -> tuple[Array, Array]:
+def upright_box(points: Array, table_height: float, beyond: float = BEYOND) -> tuple[Array, Array]:
     """Pose (4, 4) of the smallest upright box from the table to the top, and its edges (3,).
 
     The origin is the box's centre, z up, x along the longer horizontal edge. The footprint is
-    the rectangle of least area, one side of which lies on the convex hull.
+    the rectangle of least area, one side of which lies on the convex hull. beyond: share of the
+    points above the top.
     """
     flat = points[:, :2].astype(np.float64)
     try:
@@ -45,7 +46,7 @@ def upright_box(points: Array, table_height: float) -> tuple[Array, Array]:
     best = int((high - low).prod(axis=1).argmin())
     size, middle = high[best] - low[best], 0.5 * (low[best] + high[best])
     along = axes[best, 0] if size[0] >= size[1] else axes[best, 1]
-    top = float(np.quantile(points[:, 2], 1.0 - BEYOND))
+    top = float(np.quantile(points[:, 2], 1.0 - beyond))
     height = max(top - table_height, 1e-3)
     T = np.eye(4)
     T[:3, 0] = [along[0], along[1], 0.0]

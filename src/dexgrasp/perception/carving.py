@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from dexgrasp.perception.cloud import connected
+from dexgrasp.perception.grids import signed_steps
 from dexgrasp.perception.symmetry import Symmetry
 from dexgrasp.perception.view import ViewModel
 from dexgrasp.types import Array
@@ -19,7 +20,7 @@ FEWEST_PART_POINTS = 20
 PART_GAP = 0.008  # [m]
 # Length of the mean direction from the axis to a part's points: 0.9 at an angle of 90 degrees.
 ONE_SIDED = 0.9
-OUTSIDE = 0.9  # of the body's radius
+OUTSIDE = 1.1  # of the body's radius
 # Such a part reaches no further than this from its seen points [m].
 PART_REACH = 0.009
 PROFILE_TURNS = 48
@@ -63,7 +64,7 @@ def _revolved(points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry) 
     kept = _inward(kept, view)
     seen = np.stack([np.hypot(*(kept[:, :2] - symmetry.center).T), kept[:, 2]], axis=1)
     half_plane = np.stack(np.meshgrid(r, z, indexing="ij"), axis=-1).reshape(-1, 2)
-    skin = cKDTree(seen).query(half_plane)[0].reshape(profile.shape) - 0.5 * THICKNESS
+    skin = KDTree(seen).query(half_plane)[0].reshape(profile.shape) - 0.5 * THICKNESS
     profile = np.minimum(profile, skin)
     place = np.stack([radius, points[:, 2] - low]) / PROFILE_STEP
     return ndimage.map_coordinates(profile, place, order=1, mode="nearest")
@@ -82,7 +83,7 @@ def _mirrored(
 def _part(points: Array, lost: Array, view: ViewModel, spacing: float) -> Array:
     """A part outside of the body's symmetry, as thick as handles are."""
     field = np.full(len(points), np.inf)
-    near = cKDTree(lost).query(points, distance_upper_bound=PART_REACH + spacing)[0]
+    near = KDTree(lost).query(points, distance_upper_bound=PART_REACH + spacing)[0]
     at = np.isfinite(near)
     field[at] = np.maximum(view.free(points[at]), near[at] - PART_REACH)
     return field
@@ -92,7 +93,7 @@ def _skin(points: Array, cloud: Array, view: ViewModel, solid: Array) -> Array:
     """Balls just behind the seen points, so that what is seen is there whatever is inferred."""
     field = np.full(len(points), np.inf)
     at = np.flatnonzero(solid > -THICKNESS)
-    tree = cKDTree(_inward(cloud, view))
+    tree = KDTree(_inward(cloud, view))
     field[at] = tree.query(points[at], distance_upper_bound=2.0 * THICKNESS)[0] - 0.5 * THICKNESS
     return field
 
@@ -132,7 +133,7 @@ def _beside(points: Array, support: Array, spacing: float) -> Array:
     cell = cell[((cell >= 0) & (cell < size)).all(axis=1)]
     mark = np.zeros(size, bool)
     mark[tuple(cell.T)] = True
-    mark = ndimage.binary_closing(mark, iterations=max(1, round(0.004 / spacing)))
-    distance = ndimage.distance_transform_edt(~mark) - ndimage.distance_transform_edt(mark)
+    mark = np.asarray(ndimage.binary_closing(mark, iterations=max(1, round(0.004 / spacing))), bool)
+    distance = signed_steps(mark)
     place = ((points[:, :2] - low) / spacing).T
     return spacing * ndimage.map_coordinates(distance, place, order=1, mode="nearest")

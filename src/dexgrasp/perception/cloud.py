@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy import ndimage
 
 from dexgrasp.errors import SceneError
+from dexgrasp.perception.grids import regions
 from dexgrasp.types import Array, CameraIntrinsics, DepthFrame
 
 
 @lru_cache(maxsize=4)
-def _rays(intrinsics: CameraIntrinsics) -> Array:
+def pixel_rays(intrinsics: CameraIntrinsics) -> Array:
     """(h, w, 3) float32 points of the plane at depth 1 m in the optical frame."""
     u, v = np.meshgrid(np.arange(intrinsics.width), np.arange(intrinsics.height))
     x = (u - intrinsics.cx) / intrinsics.fx
@@ -73,7 +73,7 @@ class OrganizedCloud:
 
     def __init__(self, frame: DepthFrame, flying_jump: float) -> None:
         self.depth = cleaned(valid_depth(frame), flying_jump)
-        self.rays = _rays(frame.intrinsics)
+        self.rays = pixel_rays(frame.intrinsics)
         self.T = np.asarray(frame.T_world_camera, np.float32)
 
     def points(self, rows: Array | slice, columns: Array | slice) -> Array:
@@ -135,6 +135,6 @@ def connected(points: Array, gap: float, fewest: int) -> list[Array]:
     size = key.max(axis=0) + 1
     flat = (key[:, 0] * size[1] + key[:, 1]) * size[2] + key[:, 2]
     count = np.bincount(flat, minlength=int(size.prod())).reshape(size)
-    label = ndimage.label(count >= fewest, structure=np.ones((3, 3, 3)))[0].ravel()[flat]
+    label = regions(count >= fewest).ravel()[flat]
     groups = [points[label == k] for k in range(1, int(label.max()) + 1)]
     return sorted(groups, key=len, reverse=True)

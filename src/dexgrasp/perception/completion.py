@@ -8,11 +8,12 @@ openings that are seen (a bowl's inside, a mug's handle) stay open.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
+import trimesh
 from scipy import ndimage
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from dexgrasp.errors import SceneError
 from dexgrasp.geometry import inverse, transform_points
@@ -20,6 +21,7 @@ from dexgrasp.objects import ObjectModel, SignedDistance
 from dexgrasp.perception.carving import carve
 from dexgrasp.perception.cloud import thin_to
 from dexgrasp.perception.distance import distance_from_field
+from dexgrasp.perception.grids import regions
 from dexgrasp.perception.pieces import convex_pieces
 from dexgrasp.perception.surface import level_surface, simplified
 from dexgrasp.perception.symmetry import find_symmetry
@@ -45,13 +47,18 @@ class CompletedObject(ObjectModel):
     distance: signed distance, without the detour over the mesh.
     seen: (vertices,) bool; the others are inferred.
     symmetry: `revolution`, `two_planes`, `plane` or `none`.
-    confidence: share of the surface that was seen, 0 to 1.
     """
 
     distance: SignedDistance | None = None
     seen: Array = field(default_factory=lambda: np.zeros(0, bool))
     symmetry: str = "none"
-    confidence: float = 0.0
+
+    @property
+    def confidence(self) -> float:
+        """Share of the surface that was seen, 0 to 1."""
+        return float(
+            self.seen[self.mesh.faces].mean(axis=1) @ self.mesh.area_faces / self.mesh.area
+        )
 
     @property
     def sdf(self) -> SignedDistance:  # type: ignore[override]
@@ -76,21 +83,21 @@ def complete(detected: DetectedObject) -> CompletedObject:
     surface = level_surface(solid, origin, spacing)
     if len(surface.faces) == 0:
         raise SceneError("the cloud of the object encloses no volume; look at it from elsewhere")
+    distance = distance_from_field(solid, origin, spacing)
+    T_object_world = inverse(T)
+    axis = transform_points(T_object_world, np.array([[*symmetry.center, 0.0]]))[0, :2]
+    model = _model(f"object_{detected.identifier}", surface, axis)
+    seen = _seen(model.mesh, transform_points(T_object_world, cloud))
+    return CompletedObject(**vars(model), distance=distance, seen=seen, symmetry=symmetry.kind)
+
+
+def _model(name: str, surface: trimesh.Trimesh, axis: Array) -> ObjectModel:
+    """A simpler mesh with convex pieces and guessed mass, from a dense closed surface."""
     mesh = simplified(surface, DETAIL)
-    mass = float(np.clip(DENSITY * mesh.volume, *MASS_RANGE))
-    name = f"object_{detected.identifier}"
-    samples = surface.vertices[:: 1 + len(surface.vertices) // SAMPLES]
-    axis = transform_points(inverse(T), np.array([[*symmetry.center, 0.0]]))[0, :2]
+    samples = np.asarray(surface.vertices)[:: 1 + len(surface.vertices) // SAMPLES]
     pieces = convex_pieces(mesh, samples, axis)
-    model = CompletedObject.from_bodies(name, mesh, [mesh], [1.0], mass, FRICTION, pieces)
-    seen = _seen(mesh.vertices, transform_points(inverse(T), cloud))
-    return replace(
-        model,
-        distance=distance_from_field(solid, origin, spacing),
-        seen=seen,
-        symmetry=symmetry.kind,
-        confidence=float(seen[mesh.faces].mean(axis=1) @ mesh.area_faces / mesh.area),
-    )
+    mass = float(np.clip(DENSITY * mesh.volume, *MASS_RANGE))
+    return ObjectModel.from_bodies(name, mesh, [mesh], [1.0], mass, FRICTION, pieces)
 
 
 def _usable(detected: DetectedObject) -> Array:
@@ -99,6 +106,9 @@ def _usable(detected: DetectedObject) -> Array:
         raise SceneError(f"the object's cloud has shape {cloud.shape}; expected (n, 3)")
     if len(cloud) and not np.isfinite(cloud).all():
         raise SceneError("the object's cloud holds NaN or infinite points")
+    place = (detected.T_world_object, detected.extents, detected.view_point, detected.table_height)
+    if not all(np.isfinite(value).all() for value in place):
+        raise SceneError("the pose, size, table height or view point of the object is not finite")
     cloud = thin_to(cloud, SPACING, MOST_POINTS)
     if len(cloud) < FEWEST_POINTS:
         raise SceneError(
@@ -124,13 +134,13 @@ def _largest(carved: Array, spacing: float) -> Array:
     """The field smoothed, with all but its largest solid removed."""
     carved = np.clip(carved, -3.0 * spacing, 3.0 * spacing)
     smooth = ndimage.gaussian_filter(carved, 0.6)
-    labels, count = ndimage.label(smooth < 0.0)
-    if count > 1:
-        sizes = np.bincount(labels.ravel())[1:]
-        other = (labels > 0) & (labels != 1 + sizes.argmax())
-        smooth[other] = 0.1 * spacing
+    label = regions(smooth < 0.0)
+    sizes = np.bincount(label.ravel())[1:]
+    if len(sizes) > 1:
+        smooth[(label > 0) & (label != 1 + sizes.argmax())] = 0.1 * spacing
     return smooth
 
 
-def _seen(vertices: Array, cloud: Array) -> Array:
-    return cKDTree(cloud).query(vertices, distance_upper_bound=SEEN_WITHIN)[0] < SEEN_WITHIN
+def _seen(mesh: trimesh.Trimesh, cloud: Array) -> Array:
+    """(vertices,) mask of those with a seen point nearby."""
+    return KDTree(cloud).query(mesh.vertices)[0] < SEEN_WITHIN

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from dexgrasp.objects import SignedDistance
+from dexgrasp.perception.grids import signed_steps
 from dexgrasp.types import Array
 
 # Within this many cells of the surface the field's slope tells the distance better.
@@ -19,7 +19,7 @@ def distance_from_field(field: Array, origin: Array, spacing: float) -> SignedDi
     to the nearest cell of the other side.
     """
     inside = field < 0.0
-    far = ndimage.distance_transform_edt(~inside) - ndimage.distance_transform_edt(inside)
+    far = signed_steps(inside)
     far -= 0.5 * np.sign(far)
     slope = np.sqrt(sum(g**2 for g in np.gradient(field)))
     near = np.clip(field / np.maximum(slope, 1e-9), -2.0 * NEAR, 2.0 * NEAR)

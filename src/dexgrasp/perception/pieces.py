@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import manifold3d
+import manifold3d  # pyright: ignore[reportMissingImports]
 import numpy as np
 import trimesh
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
-import manifold3d
+import manifold3d  # pyright: ignore[reportMissingImports]
 import numpy as np
 import trimesh
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
+from dexgrasp.perception.grids import filled, nearest_marked, signed_steps, steps_to
 from dexgrasp.perception.kernels import margins
 from dexgrasp.types import Array
 
@@ -37,17 +38,16 @@ class ViewModel:
         self.origin = np.asarray(view_point, np.float64)
         self.rotation = _looking_at(cloud.mean(axis=0, dtype=np.float64) - self.origin)
         plane, depth = self._project(cloud)
-        spacing = float(np.median(cKDTree(plane).query(plane, k=3)[0][:, 2]))
+        spacing = float(np.median(KDTree(plane).query(plane, k=3)[0][:, 2]))
         self.distance = float(depth.mean())
         self.pitch = max(spacing, 1e-4) / OVERSAMPLING
         self.low = (plane.min(axis=0) - MARGIN * self.pitch).astype(np.float64)
         shape = np.ceil((plane.max(axis=0) - self.low) / self.pitch).astype(int) + MARGIN + 1
         image = np.zeros(shape, np.float32)
         self._draw(image, plane, depth)
-        gap = ndimage.distance_transform_edt(image == 0.0)
+        covered = filled(steps_to(image > 0.0) <= LARGEST_GAP)
         plane, depth = self._project(_feet(cloud, table_height))
         pixel = self._pixel(plane, shape)
-        covered = ndimage.binary_fill_holes(gap <= LARGEST_GAP)
         bare = ~covered[tuple(pixel.T)]
         self._draw(image, plane[bare], depth[bare])
         depth_image, outline = self._filled(image, table_height)
@@ -61,28 +61,27 @@ class ViewModel:
         return local[:, :2] / local[:, 2:], local[:, 2]
 
     def _pixel(self, plane: Array, shape: Array) -> Array:
-        return np.clip(np.rint((plane - self.low) / self.pitch).astype(int), 0, np.array(shape) - 1)
+        return np.clip(np.rint((plane - self.low) / self.pitch).astype(int), 0, shape - 1)
 
     def _draw(self, image: Array, plane: Array, depth: Array) -> None:
         """Nearest depth of each pixel, in place."""
         order = np.argsort(-depth)
-        image[tuple(self._pixel(plane[order], image.shape).T)] = depth[order]
+        image[tuple(self._pixel(plane[order], np.array(image.shape)).T)] = depth[order]
 
     def _filled(self, image: Array, table_height: float) -> tuple[Array, Array]:
         """Depth [m] without gaps and signed distance to the silhouette [pixels]."""
-        gap, nearest = ndimage.distance_transform_edt(image == 0.0, return_indices=True)
+        drawn = image > 0.0
         # Closing: grow by half of the largest gap, shrink by all of that but the half pixel
         # distance by which a surface reaches beyond its outermost points.
-        grown = gap <= 0.5 * LARGEST_GAP * OVERSAMPLING
+        grown = steps_to(drawn) <= 0.5 * LARGEST_GAP * OVERSAMPLING
         shrink = 0.5 * (LARGEST_GAP - 1.0) * OVERSAMPLING
-        inside = ndimage.distance_transform_edt(grown) > shrink
-        depth = ndimage.median_filter(image[tuple(nearest)], SMOOTHING)
+        inside = steps_to(~grown) > shrink
+        depth = ndimage.median_filter(image[nearest_marked(drawn)], SMOOTHING)
         # Through an opening one sees the table, or a bowl's floor too thin to tell from it.
-        whole = ndimage.binary_fill_holes(inside)
+        whole = filled(inside)
         opening = np.argwhere(whole & ~inside)
         depth[tuple(opening.T)] = self._table_depth(opening, table_height + 0.5 * FOOT)
-        outside_distance = ndimage.distance_transform_edt(~whole)
-        return depth, outside_distance - ndimage.distance_transform_edt(whole)
+        return depth, signed_steps(whole)
 
     def _table_depth(self, pixel: Array, height: float) -> Array:
         """Depth (k,) [m] at which the rays of pixels (k, 2) reach a height [m]."""
