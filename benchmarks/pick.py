@@ -1,8 +1,9 @@
-"""Pick success and latency over objects x seeds x hands: `python benchmarks/pick.py --help`."""
+"""`dexgrasp benchmark` as a script: `python benchmarks/pick.py --help`."""
 
-import typer
+import sys
 
-from dexgrasp.cli.benchmark import benchmark
+from dexgrasp.cli import main
 
 if __name__ == "__main__":
-    typer.run(benchmark)
+    sys.argv.insert(1, "benchmark")
+    main()
