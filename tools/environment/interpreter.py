@@ -61,4 +61,4 @@ def _candidates() -> Iterator[Interpreter]:
         # A version manager's placeholder for a Python that it has not installed fails here.
         if probe.returncode == 0:
             major, minor, executable, include = probe.stdout.splitlines()
-            yield Interpreter(Path(executable), (int(major), int(minor)), Path(include))
+            yield Interpreter(Path(executable).resolve(), (int(major), int(minor)), Path(include))
