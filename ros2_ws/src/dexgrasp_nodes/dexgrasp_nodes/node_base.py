@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 
@@ -10,15 +12,17 @@ import rclpy
 from dexgrasp_interfaces.msg import ErrorCode
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.signals import SignalHandlerOptions
 
 from dexgrasp.errors import DexgraspError
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DIAGNOSTICS_PERIOD = 1.0  # [s]
+SIGNAL_LATENCY = 0.1  # [s] from a signal to the end, at most
 BACKGROUND = 4  # niceness of nodes that must not delay control and physics
 
 
@@ -148,18 +152,19 @@ def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> N
     threads: more than one for nodes whose callbacks wait for others.
     """
     os.nice(niceness)
-    rclpy.init()
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    # rclpy's own handlers would end the context while our loops still publish.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = make_node()
     executor = MultiThreadedExecutor(threads) if threads > 1 else SingleThreadedExecutor()
     executor.add_node(node)
-    try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        close = getattr(node, "close", None)
-        if close is not None:
-            close()
-        executor.shutdown(timeout_sec=1.0)
-        node.destroy_node()
-        rclpy.try_shutdown()
+    while not ended.is_set():
+        executor.spin_once(timeout_sec=SIGNAL_LATENCY)
+    close = getattr(node, "close", None)
+    if close is not None:
+        close()
+    executor.shutdown(timeout_sec=1.0)
+    node.destroy_node()
+    rclpy.shutdown()

@@ -28,6 +28,7 @@ from dexgrasp_nodes.streams import Stream
 
 POLL = 0.01  # [s]
 HEARTBEAT_LIMIT = 2.0  # [s] without any executor state: the executor is gone
+LOOKS = 5  # images without the wanted object before it is declared absent
 CANCEL_WAIT = 20.0  # [s] for a stage to end after it was cancelled; a held object is put down
 
 
@@ -59,7 +60,7 @@ class PickNode(StackNode):
 
     def __init__(self) -> None:
         super().__init__("pick")
-        self.declare_parameter("perception_timeout", 4.0)
+        self.declare_parameter("perception_timeout", 10.0)
         self.declare_parameter("synthesis_timeout", 20.0)
         group = ReentrantCallbackGroup()
         # Polled: a callback for every message would cost more than all the rest of this node.
@@ -163,10 +164,8 @@ class PickNode(StackNode):
         wanted = pick.goal.request.object_id
         begin = self._now()
         limit = self.get_parameter("perception_timeout").value
-        fault = StageError(
-            ErrorCode.PERCEPTION_TIMEOUT, f"no objects were perceived within {limit} s"
-        )
         deadline = time.monotonic() + limit
+        looks = 0
         while time.monotonic() < deadline:
             self._check(pick)
             seen = self._objects.poll()
@@ -176,9 +175,13 @@ class PickNode(StackNode):
             found = [o for o in seen.objects if o.id == wanted]
             if found:
                 return found[0], seconds_from_stamp(seen.header.stamp)
-            words = seen.error_msg or f"object {wanted} is not among {len(seen.objects)} perceived"
-            fault = StageError(seen.error_code or ErrorCode.SCENE, words)
-        raise fault
+            looks += 1
+            if looks == LOOKS:
+                words = f"object {wanted} is not among the {len(seen.objects)} perceived"
+                raise StageError(seen.error_code or ErrorCode.SCENE, seen.error_msg or words)
+        raise StageError(
+            ErrorCode.PERCEPTION_TIMEOUT, f"no objects were perceived within {limit} s"
+        )
 
     def _now(self) -> float:
         """Time of the newest joint state [s], which is nearer than that of /clock."""

@@ -78,7 +78,9 @@ class RecorderNode(Node):
 
     def _discover(self) -> None:
         for topic, types in self.get_topic_names_and_types():
-            if topic not in self._streams and topic not in self._exclude and len(types) == 1:
+            hidden = "/_" in topic  # what actions are made of; rosbag2 leaves it out too
+            known = topic in self._streams or topic in self._exclude
+            if not hidden and not known and len(types) == 1:
                 publishers = self.get_publishers_info_by_topic(topic)
                 if publishers:
                     self._add(topic, types[0], [p.qos_profile for p in publishers])
