@@ -61,7 +61,7 @@ class PickNode(StackNode):
     def __init__(self) -> None:
         super().__init__("pick")
         self.declare_parameter("perception_timeout", 10.0)
-        self.declare_parameter("synthesis_timeout", 20.0)
+        self.declare_parameter("synthesis_timeout", 60.0)
         group = ReentrantCallbackGroup()
         # Polled: a callback for every message would cost more than all the rest of this node.
         self._objects = Stream(self, DetectedObjectArray, "objects")
@@ -198,7 +198,9 @@ class PickNode(StackNode):
         deadline = time.monotonic() + limit
 
         def check() -> None:
-            if time.monotonic() > deadline or not self._synthesis.server_is_ready():
+            if not self._synthesis.server_is_ready():
+                raise StageError(ErrorCode.SYNTHESIS_TIMEOUT, "the synthesis node is not running")
+            if time.monotonic() > deadline:
                 raise StageError(
                     ErrorCode.SYNTHESIS_TIMEOUT, f"the synthesis node did not answer in {limit} s"
                 )

@@ -22,6 +22,8 @@ from dexgrasp_nodes.streams import Stream
 POLL_PERIOD = 0.1  # [s]
 DISCOVERY_PERIOD = 1.0  # [s] between looks for new topics
 QUEUE = 200  # messages of one topic between two polls
+# The raw image is the same picture again, rendered only for those who ask for it.
+EXCLUDED = ["/rosout", "/camera/depth/image_raw"]
 BAG_VERSION = 9
 BAG_FOLDER = "recording"
 
@@ -36,7 +38,7 @@ class RecorderNode(Node):
     def __init__(self) -> None:
         super().__init__("recorder")
         self._folder = self.declare_parameter("folder", "").value
-        self._exclude = set(self.declare_parameter("exclude", ["/rosout"]).value)
+        self._exclude = set(self.declare_parameter("exclude", EXCLUDED).value)
         self._image_period = self.declare_parameter("image_period", 2.0).value
         self._typestore = get_typestore(Stores.ROS2_KILTED)
         self._streams: dict[str, tuple[Stream, Connection, float]] = {}
@@ -57,7 +59,9 @@ class RecorderNode(Node):
             self._open(Path(message.data))
 
     def _open(self, folder: Path) -> None:
-        writer = Writer(folder / BAG_FOLDER, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
+        writer = Writer(folder / BAG_FOLDER, version=# The raw image is the same picture again, rendered only for those who ask for it.
+EXCLUDED = ["/rosout", "/camera/depth/image_raw"]
+BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
         writer.open()
         self._writer = writer
         self.get_logger().info(f"recording into {folder / BAG_FOLDER}")

@@ -21,7 +21,6 @@ from dexgrasp_nodes.conversions import (
     seconds_from_stamp,
 )
 from dexgrasp_nodes.node_base import (
-    BACKGROUND,
     LATCHED,
     NotActiveError,
     StackNode,
@@ -104,4 +103,4 @@ class SynthesisNode(StackNode):
 
 def main() -> None:
     """Run the node."""
-    run(SynthesisNode, threads=4, niceness=BACKGROUND)
+    run(SynthesisNode, threads=4)
