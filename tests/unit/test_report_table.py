@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dexgrasp.evaluation.report_table import (
+    COLUMNS,
     TrialBoard,
     failure_table,
     latency_table,
@@ -30,31 +31,22 @@ def run_board(terminal: bool) -> str:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal, width=140)
     with TrialBoard("five picks", console) as board:
-        board.running("baseball", "COVER")
+        for phase in ("", "COVER", "COVER"):
+            board.running("baseball", phase)
         board.finished(PICKED)
         board.finished(LOST)
     return stream.getvalue()
 
 
-def test_a_log_has_one_plain_line_per_trial() -> None:
+def test_a_log_has_a_line_for_each_new_phase_and_each_trial() -> None:
     lines = run_board(terminal=False).splitlines()
     assert lines[0] == "five picks"
-    assert lines[1].split() == [
-        "object", "phase", "grasp", "score", "height", "slip", "plausible", "verdict",
-    ]  # fmt: skip
-    assert lines[2].split() == [
-        "baseball",
-        "done",
-        "power",
-        "0.82",
-        "0.31",
-        "m",
-        "no",
-        "yes",
-        "picked",
-    ]
-    assert lines[3].endswith("the fingers [lost] the object")
-    assert len(lines) == 4
+    assert lines[1].split() == list(COLUMNS)
+    assert lines[2].split() == ["baseball", "cover"]
+    picked = "baseball done power 0.82 0.31 m no yes picked"
+    assert lines[3].split() == picked.split()
+    assert lines[4].endswith("the fingers [lost] the object")
+    assert len(lines) == 5
 
 
 def test_a_terminal_shows_the_running_trial() -> None:

@@ -28,7 +28,7 @@ class TrialBoard:
     """The live table of a run. Use as a context manager.
 
     On a terminal the running trial is the last row and its phase changes in place;
-    elsewhere (a pipe, a launch log) each finished trial is one line.
+    elsewhere (a pipe, a launch log) each new phase and each finished trial is one line.
     """
 
     def __init__(self, title: str, console: Console | None = None) -> None:
@@ -54,8 +54,13 @@ class TrialBoard:
 
     def running(self, object_name: str, phase: str) -> None:
         """Show that the trial of `object_name` is in `phase`."""
+        if not phase or (object_name, phase) == self._running:
+            return
         self._running = (object_name, phase)
-        self._refresh()
+        if self.console.is_terminal:
+            self._refresh()
+        else:
+            self._print_line(f"{object_name.ljust(LINE_WIDTHS[0])}{phase.lower()}")
 
     def finished(self, result: TrialResult) -> None:
         """Add a row for a finished trial."""
@@ -67,8 +72,7 @@ class TrialBoard:
             self._print_line(fixed_line(trial_cells(result)))
 
     def _refresh(self) -> None:
-        if self.console.is_terminal:
-            self._live.update(trial_table(self._results, self.title, self._running), refresh=True)
+        self._live.update(trial_table(self._results, self.title, self._running), refresh=True)
 
     def _print_line(self, line: str) -> None:
         """Unstyled and unwrapped, whatever width a log pretends to have."""

@@ -95,7 +95,8 @@ class DemoNode(Node):
     def _on_feedback(self, message: Any) -> None:
         feedback = message.feedback
         self.stage = feedback.stage
-        self.phase = feedback.state.phase_name or self.stage.upper()
+        if self.stage != EXECUTION or feedback.state.phase_name:
+            self.phase = feedback.state.phase_name or self.stage.upper()
         self.trial = feedback.state.trial
 
     def announce(self, folder: Path) -> None:
