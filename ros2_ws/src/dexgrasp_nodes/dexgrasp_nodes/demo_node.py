@@ -88,7 +88,7 @@ class DemoNode(Node):
             self.reports[message.trial] = message
 
     def _on_image(self, message: Image) -> None:
-        if self.stage == EXECUTION:
+        if self.stage == EXECUTION and self.trial:
             stamp = seconds_from_stamp(message.header.stamp)
             self.film.add(picture_from_msg(message), stamp, self.phase)
 
