@@ -59,9 +59,7 @@ class RecorderNode(Node):
             self._open(Path(message.data))
 
     def _open(self, folder: Path) -> None:
-        writer = Writer(folder / BAG_FOLDER, version=# The raw image is the same picture again, rendered only for those who ask for it.
-EXCLUDED = ["/rosout", "/camera/depth/image_raw"]
-BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
+        writer = Writer(folder / BAG_FOLDER, version=BAG_VERSION, storage_plugin=StoragePlugin.MCAP)
         writer.open()
         self._writer = writer
         self.get_logger().info(f"recording into {folder / BAG_FOLDER}")
