@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError, cKDTree
+from scipy.spatial import ConvexHull, KDTree, QhullError
 
 from dexgrasp.types import Array
 
@@ -18,7 +18,7 @@ def chamfer_distance(first: Array, second: Array, squared: bool = True) -> float
     """
     if len(first) == 0 or len(second) == 0:
         raise ValueError("the chamfer distance of an empty cloud is not defined")
-    forth, back = cKDTree(second).query(first)[0], cKDTree(first).query(second)[0]
+    forth, back = KDTree(second).query(first)[0], KDTree(first).query(second)[0]
     power = 2 if squared else 1
     return float((forth**power).mean() + (back**power).mean())
 

@@ -18,9 +18,9 @@ class TrialCriteria(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    height: float = Field(0.25, gt=0.0)
-    slip_speed: float = Field(0.2, gt=0.0)
-    slip_drop: float = Field(0.15, gt=0.0)
+    height: float = Field(default=0.25, gt=0.0)
+    slip_speed: float = Field(default=0.2, gt=0.0)
+    slip_drop: float = Field(default=0.15, gt=0.0)
 
 
 @dataclass(frozen=True)

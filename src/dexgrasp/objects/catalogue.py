@@ -28,7 +28,7 @@ class CatalogueEntry(BaseModel):
     size_source: str
     mass: float = Field(gt=0.0)
     mass_source: str
-    friction: float = Field(DEFAULT_FRICTION, gt=0.0)
+    friction: float = Field(default=DEFAULT_FRICTION, gt=0.0)
     shapes: tuple[AnyShape, ...] = Field(min_length=1)
 
 

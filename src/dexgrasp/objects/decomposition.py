@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import trimesh
@@ -69,7 +70,7 @@ def _read(path: Path) -> list[Array] | None:
     try:
         with np.load(path) as stored:
             return [stored[name] for name in stored.files]
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, BadZipFile):
         return None
 
 

@@ -18,7 +18,7 @@ def read_mesh(path: Path) -> trimesh.Trimesh:
     if not path.is_file():
         raise MeshError(f"{path} does not exist")
     try:
-        mesh = trimesh.load(path, force="mesh", process=True)
+        mesh = trimesh.load(path, force="mesh", process=False)
     except Exception as error:  # readers of three formats fail in as many ways
         raise MeshError(f"{path} cannot be read as a mesh: {error}") from error
     return checked_mesh(mesh, str(path))  # type: ignore[arg-type]

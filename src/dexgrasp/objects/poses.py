@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from dexgrasp.types import Array
 
 DOWN = np.array([0.0, 0.0, -1.0])
-GIVEN_ANGLE = np.deg2rad(15.0)  # a resting facet this near to straight down is the given one
+GIVEN_ANGLE = np.deg2rad(15.0)  # a facet this near to straight down is the given bottom
 FLATNESS = 0.0005  # [m] above the lowest point within which a vertex touches the table
 STABLE_ANGLE = np.deg2rad(1.0)  # a tilt that a resting body survives
 SAME_FACET = np.deg2rad(0.3)
@@ -21,19 +21,15 @@ SAME_FACET = np.deg2rad(0.3)
 def resting_pose(mesh: trimesh.Trimesh, com: Array) -> Array:
     """T_table_object (4, 4): resting on z = 0, its box centred on the z axis.
 
-    The stable facet of the hull nearest to the given bottom if it is within 15 degrees,
-    else the one with the lowest centre of mass `com` (3,) [m].
+    The stable facet of the hull with the lowest centre of mass `com` (3,) [m]: of those
+    within 15 degrees of the given bottom, or of all when none is stable there.
     """
     hull = mesh.convex_hull
     vertices = np.asarray(hull.vertices)
     stable = [n for n in _facets(hull) if _stability(vertices, com, n) > STABLE_ANGLE]
     near = [n for n in stable if _angle_from_down(n) < GIVEN_ANGLE]
-    if near:
-        normal = min(near, key=_angle_from_down)
-    elif stable:
-        normal = min(stable, key=lambda n: float((vertices @ n).max() - com @ n))
-    else:
-        normal = DOWN  # a ball: every facet is as good as any
+    # A ball has no stable facet; it rests as it is given.
+    normal = min(near or stable or [DOWN], key=lambda n: float((vertices @ n).max() - com @ n))
     return _placed(vertices, _turn_down(normal))
 
 

@@ -24,7 +24,8 @@ class SignedDistance:
     """Signed distance on a regular grid, trilinear in between; negative inside [m].
 
     grid: (nx, ny, nz) float32 [m].  origin: (3,) of grid[0, 0, 0] [m].  spacing: [m].
-    Within half a spacing of thin walls the error is below half a spacing, else below 1 mm.
+    The error is below 1 mm near the surface; in the middle of walls thinner than two spacings
+    and deep inside, where the distance has a kink, it reaches half a spacing and a spacing.
     """
 
     def __init__(self, grid: Array, origin: Array, spacing: float) -> None:
@@ -81,8 +82,9 @@ class _Geometry:
 @lru_cache(maxsize=64)
 def _cached_scene(geometry: _Geometry) -> o3d.t.geometry.RaycastingScene:
     scene = o3d.t.geometry.RaycastingScene(nthreads=THREADS)
-    vertices = np.asarray(geometry.mesh.vertices, dtype=np.float32)
-    scene.add_triangles(vertices, np.asarray(geometry.mesh.faces, dtype=np.uint32))
+    vertices = np.array(geometry.mesh.vertices, dtype=np.float32)
+    faces = np.array(geometry.mesh.faces, dtype=np.uint32)
+    scene.add_triangles(o3d.core.Tensor.from_numpy(vertices), o3d.core.Tensor.from_numpy(faces))
     return scene
 
 
@@ -93,8 +95,9 @@ def _scene(mesh: trimesh.Trimesh) -> o3d.t.geometry.RaycastingScene:
 
 
 def _signed(scene: o3d.t.geometry.RaycastingScene, points: Array) -> Array:
-    query = np.ascontiguousarray(points, dtype=np.float32)
-    return scene.compute_signed_distance(query, nthreads=THREADS, nsamples=SIGN_RAYS).numpy()
+    query = o3d.core.Tensor.from_numpy(np.array(points, dtype=np.float32).reshape(-1, 3))
+    distance = scene.compute_signed_distance(query, nthreads=THREADS, nsamples=SIGN_RAYS)
+    return distance.numpy().reshape(points.shape[:-1])
 
 
 def _lattice(low: Array, count: Array, spacing: float) -> Array:

@@ -31,7 +31,7 @@ class Shape(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     part: str = "body"
-    density: float = Field(1.0, gt=0.0)
+    density: float = Field(default=1.0, gt=0.0)
     xyz: Vector = (0.0, 0.0, 0.0)
     rpy: Vector = (0.0, 0.0, 0.0)
 
@@ -54,7 +54,7 @@ class Box(Shape):
 
     kind: Literal["box"]
     size: Vector
-    bevel: float = Field(0.0, ge=0.0)
+    bevel: float = Field(default=0.0, ge=0.0)
 
     def _local(self) -> tuple[trimesh.Trimesh, Meshes]:
         half, cut = 0.5 * np.array(self.size), self.bevel
@@ -80,7 +80,7 @@ class Prism(Shape):
     kind: Literal["prism"]
     outline: tuple[tuple[float, float], ...] = Field(min_length=3)
     height: float = Field(gt=0.0)
-    round: float = Field(0.0, ge=0.0)
+    round: float = Field(default=0.0, ge=0.0)
 
     def _local(self) -> tuple[trimesh.Trimesh, Meshes]:
         flat = _flat(rounded(_spatial(self.outline), self.round, closed=True))
@@ -99,8 +99,8 @@ class Lathe(Shape):
 
     kind: Literal["lathe"]
     profile: tuple[tuple[float, float], ...] = Field(min_length=3)
-    round: float = Field(0.0, ge=0.0)
-    flatten: float = Field(1.0, gt=0.0)
+    round: float = Field(default=0.0, ge=0.0)
+    flatten: float = Field(default=1.0, gt=0.0)
 
     def _local(self) -> tuple[trimesh.Trimesh, Meshes]:
         profile = _flat(rounded(_spatial(self.profile), self.round, closed=False))
@@ -121,7 +121,7 @@ class Sweep(Shape):
     kind: Literal["sweep"]
     path: tuple[tuple[float, float, float, float, float], ...] = Field(min_length=2)
     normal: Vector
-    round: float = Field(0.0, ge=0.0)
+    round: float = Field(default=0.0, ge=0.0)
     closed: bool = False
     section: Literal["ellipse", "box"] = "ellipse"
 

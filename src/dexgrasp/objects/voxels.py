@@ -34,7 +34,7 @@ class Voxels:
         rays = np.zeros((count[0] * count[1], 6), dtype=np.float32)
         rays[:, :2] = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1).reshape(-1, 2)
         rays[:, 2], rays[:, 5] = low[2] - edge, 1.0
-        hits = scene_of(mesh).list_intersections(o3d.core.Tensor(rays))
+        hits = scene_of(mesh).list_intersections(o3d.core.Tensor.from_numpy(rays))
         cell = np.ceil(hits["t_hit"].numpy() / edge - 1.0).astype(int)  # first centre behind
         flips = np.zeros((len(rays), count[2] + 1), dtype=np.uint8)
         np.add.at(flips, (hits["ray_ids"].numpy().astype(int), np.clip(cell, 0, count[2])), 1)
