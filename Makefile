@@ -26,14 +26,15 @@ demo: setup  ## Pick objects: make demo HAND=leap_right OBJECTS=mug,bowl SEED=3 
 	@$(ENVIRONMENT) && dexgrasp launch demo.launch.xml hand:=$(HAND) seed:=$(SEED) \
 	  ros2_control_hardware_type:=$(BACKEND) $(if $(OBJECTS),objects:=$(OBJECTS))
 
-test: setup lint  ## Run ruff, pyright and all tests
+test: setup lint  ## Run the linters and all tests
 	@$(ENVIRONMENT) && python -m pytest $(PYTEST_ARGS)
 
 test-jazzy: setup-jazzy  ## Run the ROS tests on the ROS 2 Jazzy wheels
 	@$(JAZZY) && python -m pytest tests/ros $(PYTEST_ARGS)
 
-lint: setup  ## Run ruff and pyright
-	@$(ENVIRONMENT) && ruff check . && ruff format --check . && pyright
+lint: setup  ## Run ruff, pyright and hadolint
+	@$(ENVIRONMENT) && ruff check . && ruff format --check . && pyright && \
+	  hadolint docker/Dockerfile
 
 benchmark: setup  ## Measure success and latency: make benchmark ARGS="--hands leap_right"
 	@$(ENVIRONMENT) && dexgrasp benchmark $(ARGS)

@@ -67,15 +67,19 @@ def set_up(layout: Layout) -> None:
     """Bring the environment up to date. Raises SetupError."""
     python = choose_interpreter(layout)
     steps = Steps(layout.venv / "stamps", layout.logs)
-    key = content_key(layout, python)
-    steps.once("venv", layout.venv.name, key, lambda log: make_venv(layout, python, log))
+    ros_key = content_key(layout, python, Path(ros_wheels.__file__).read_text())
+    steps.once(
+        "venv",
+        layout.venv.name,
+        content_key(layout, python),
+        lambda log: make_venv(layout, python, log),
+    )
     # The settings of the linters come last in pyproject.toml and change no package.
     project = (ROOT / "pyproject.toml").read_text().split("[tool.ruff]")[0]
-    key = content_key(key, project, Path(ros_wheels.__file__).read_text())
     label = "library" if layout.sourced else f"library and ROS 2 {layout.distribution.title()}"
-    steps.once("packages", label, key, lambda log: install(layout, log))
+    steps.once("packages", label, content_key(ros_key, project), lambda log: install(layout, log))
     layout.setup_file.write_text(activation(layout, layout.overlays))
-    build_workspaces(layout, steps, key)
+    build_workspaces(layout, steps, ros_key)
 
 
 def main() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import deque
 from pathlib import Path
 from typing import TextIO
@@ -17,7 +16,7 @@ LINE_LIMIT = 1 << 20
 class ProcessOutput:
     """The output of one process: a log file, the screen, and its last lines."""
 
-    def __init__(self, name: str, index: int, log: Path, screen: TextIO = sys.stdout) -> None:
+    def __init__(self, name: str, index: int, log: Path, screen: TextIO) -> None:
         self.log = log
         self.last_lines: deque[str] = deque(maxlen=REMEMBERED_LINES)
         self._screen = screen

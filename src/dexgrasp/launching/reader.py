@@ -201,6 +201,8 @@ class _Reader:
         if self._only_arguments:
             return
         command = tuple(shlex.split(context.text(element, "cmd")))
+        if not command:
+            raise LaunchError("its attribute 'cmd' is empty")
         name = context.text(element, "name") or Path(command[0]).name
         folder = Path(context.text(element, "cwd")) if "cwd" in element.attrib else None
         self._add(ProcessSpec(name, command, folder=folder), element, context)
@@ -213,7 +215,7 @@ class _Reader:
             raise LaunchError(f"unknown on_exit '{element.get('on_exit')}'; known: shutdown")
         added = {context.text(e, "name"): context.text(e, "value") for e in element.iter("env")}
         respawn = truth(context.text(element, "respawn", "false"))
-        delay = float(context.text(element, "respawn_delay", "0"))
+        delay = _seconds(context.text(element, "respawn_delay", "0"))
         self.plan.processes.append(
             replace(
                 process,
@@ -231,6 +233,13 @@ def _applies(element: ElementTree.Element, context: _Context) -> bool:
     if "if" in element.attrib:
         return truth(context.text(element, "if"))
     return "unless" not in element.attrib or not truth(context.text(element, "unless"))
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise LaunchError(f"respawn_delay '{text}' is no number of seconds") from None
 
 
 def _parameter(element: ElementTree.Element, context: _Context) -> Path | dict[str, object]:

@@ -71,8 +71,10 @@ def _check(element: ElementTree.Element, name: str, file: Path) -> None:
     for attribute in rule.required:
         if attribute not in element.attrib:
             raise LaunchError(f"{file}: <{element.tag}> lacks its attribute '{attribute}'")
-    if (element.text or "").strip():
-        raise LaunchError(f"{file}: <{element.tag}> holds the text '{element.text.strip()}'")  # type: ignore[union-attr]
+    texts = [element.text, *(child.tail for child in element)]
+    words = " ".join(text.strip() for text in texts if text).strip()
+    if words:
+        raise LaunchError(f"{file}: <{element.tag}> holds the text '{words}'")
     for child in element:
         if child.tag not in rule.children:
             raise LaunchError(

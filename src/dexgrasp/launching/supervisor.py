@@ -65,7 +65,7 @@ class _Supervisor:
 
     async def _live(self, spec: ProcessSpec, index: int) -> int:
         """Run one process, again and again when it is to be respawned."""
-        output = ProcessOutput(spec.name, index, self._logs / f"{spec.name}.log")
+        output = ProcessOutput(spec.name, index, self._logs / f"{spec.name}.log", sys.stdout)
         try:
             while True:
                 code = await self._run_once(spec, output)
