@@ -78,8 +78,8 @@ def set_up(layout: Layout) -> None:
     project = (ROOT / "pyproject.toml").read_text().split("[tool.ruff]")[0]
     label = "library" if layout.sourced else f"library and ROS 2 {layout.distribution.title()}"
     steps.once("packages", label, content_key(ros_key, project), lambda log: install(layout, log))
-    layout.setup_file.write_text(activation(layout, layout.overlays))
     build_workspaces(layout, steps, ros_key)
+    layout.setup_file.write_text(activation(layout, layout.overlays))
 
 
 def main() -> int:
