@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Annotated, Literal
 
 import numpy as np
@@ -23,7 +24,7 @@ Vector = tuple[float, float, float]
 Meshes = list[trimesh.Trimesh]
 
 
-class Shape(BaseModel):
+class Shape(BaseModel, ABC):
     """A part of an object, placed by a turn `rpy` (roll, pitch, yaw [rad]) and `xyz` [m].
 
     part: what it is of the object (body, handle, rim ...).  density: relative to the others.
@@ -45,8 +46,9 @@ class Shape(BaseModel):
             item.apply_transform(pose)
         return mesh, pieces
 
+    @abstractmethod
     def _local(self) -> tuple[trimesh.Trimesh, Meshes]:
-        raise NotImplementedError
+        """Mesh and convex meshes before they are placed."""
 
 
 class Box(Shape):
