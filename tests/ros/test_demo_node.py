@@ -17,21 +17,23 @@ import numpy as np
 import pytest
 import yaml
 
-rclpy = pytest.importorskip("rclpy", reason="needs the environment of setup.bash")
+pytest.importorskip("rclpy", reason="needs the environment of setup.bash")
 
-from dexgrasp_interfaces.action import PickObject  # noqa: E402
-from dexgrasp_interfaces.msg import ErrorCode, TrialReport  # noqa: E402
-from dexgrasp_interfaces.srv import SpawnObject  # noqa: E402
-from dexgrasp_nodes.conversions import header, picture_to_msg  # noqa: E402
-from dexgrasp_nodes.demo_node import main  # noqa: E402
-from dexgrasp_nodes.node_base import LATCHED  # noqa: E402
-from rclpy.action import ActionServer, GoalResponse  # noqa: E402
-from rclpy.callback_groups import ReentrantCallbackGroup  # noqa: E402
-from rclpy.executors import MultiThreadedExecutor  # noqa: E402
-from rclpy.node import Node  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
-from std_srvs.srv import Trigger  # noqa: E402
+import rclpy
+from dexgrasp_interfaces.action import PickObject
+from dexgrasp_interfaces.msg import ErrorCode, TrialReport
+from dexgrasp_interfaces.srv import SpawnObject
+from dexgrasp_nodes.conversions import header, picture_to_msg
+from dexgrasp_nodes.demo_node import main
+from dexgrasp_nodes.node_base import LATCHED
+from rclpy.action.server import ActionServer, GoalResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.context import Context
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 pytestmark = pytest.mark.ros
 DOMAIN_ID = 61
@@ -42,7 +44,7 @@ EXECUTED_PHASES = ("COVER", "FULL_GRASP", "LIFT", "HOLD")
 class FakeStack(Node):
     """Answers as the stack does; its flags make it fail in the ways of a stack."""
 
-    def __init__(self, context: rclpy.Context) -> None:
+    def __init__(self, context: Context) -> None:
         super().__init__("fake_stack", context=context)
         self.failing: set[str] = set()
         self.unseen: set[str] = set()
@@ -71,7 +73,7 @@ class FakeStack(Node):
             PickObject,
             "/pick_object",
             self._pick,
-            goal_callback=self._on_goal,
+            goal_callback=self._on_goal,  # type: ignore[arg-type]  # rclpy's hint is wrong
             callback_group=group,
         )
 
@@ -161,7 +163,7 @@ class FakeStack(Node):
 
 @pytest.fixture
 def stack() -> Iterator[FakeStack]:
-    context = rclpy.Context()
+    context = Context()
     rclpy.init(context=context, domain_id=DOMAIN_ID)
     node = FakeStack(context)
     executor = MultiThreadedExecutor(4, context=context)

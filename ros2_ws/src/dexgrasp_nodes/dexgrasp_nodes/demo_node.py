@@ -17,7 +17,7 @@ import rclpy
 from dexgrasp_interfaces.action import PickObject
 from dexgrasp_interfaces.msg import ErrorCode, TrialReport
 from dexgrasp_interfaces.srv import SpawnObject
-from rclpy.action import ActionClient
+from rclpy.action.client import ActionClient
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
