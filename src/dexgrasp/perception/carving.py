@@ -12,8 +12,9 @@ from dexgrasp.perception.symmetry import Symmetry
 from dexgrasp.perception.view import ViewModel
 from dexgrasp.types import Array
 
-# A seen surface is at least this thick, else thin walls vanish between the grid's points [m].
-THICKNESS = 0.003
+# A seen surface is at least this thick, and this many of the grid's cells, else it has holes.
+THINNEST, THINNEST_CELLS = 0.003, 1.4  # [m], cells
+SMOOTHING = 0.6  # cells
 # A seen point carved by more than this belongs to a part without the symmetry: a handle [m].
 CARVED = 0.0045
 FEWEST_PART_POINTS = 20
@@ -28,23 +29,30 @@ PROFILE_STEP = 0.0015  # [m]
 
 
 def carve(
-    points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry, table: float, spacing: float
+    grid: Array, cloud: Array, view: ViewModel, symmetry: Symmetry, table: float, spacing: float
 ) -> Array:
-    """(n,) field at grid points (n, 3), negative inside [m].
+    """(nx, ny, nz) field at the grid's points (nx, ny, nz, 3), negative inside [m].
 
     cloud: (m, 3) visible points; table: height [m]; spacing: of the grid [m].
     """
+    points = grid.reshape(-1, 3)
+    thickness = max(THINNEST, THINNEST_CELLS * spacing)
     if symmetry.kind == "revolution":
-        solid = _revolved(points, cloud, view, symmetry)
+        solid = _revolved(points, cloud, view, symmetry, thickness)
     else:
         solid = _mirrored(points, cloud, view, symmetry, spacing)
     for part in _parts(cloud, view, symmetry):
         solid = np.minimum(solid, _part(points, part, view, spacing))
-    solid = np.minimum(solid, _skin(points, cloud, view, solid))
-    return np.maximum(solid, table - points[:, 2])
+    limit = 3.0 * spacing
+    solid = np.clip(solid, -limit, limit).reshape(grid.shape[:3])
+    solid = ndimage.gaussian_filter(solid, SMOOTHING).ravel()
+    solid = np.minimum(solid, _skin(points, cloud, view, solid, thickness))
+    return np.maximum(solid, table - points[:, 2]).reshape(grid.shape[:3])
 
 
-def _revolved(points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry) -> Array:
+def _revolved(
+    points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry, thickness: float
+) -> Array:
     """Body of revolution: the field is found in the half plane (radius, z) and looked up."""
     radius = np.hypot(*(points[:, :2] - symmetry.center).T)
     low, high = points[:, 2].min(), points[:, 2].max()
@@ -61,10 +69,10 @@ def _revolved(points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry) 
     )
     profile = view.free(ring).max(axis=-1)
     kept = cloud[~_carved_points(cloud, view, symmetry)]
-    kept = _inward(kept, view)
+    kept = _inward(kept, view, thickness)
     seen = np.stack([np.hypot(*(kept[:, :2] - symmetry.center).T), kept[:, 2]], axis=1)
     half_plane = np.stack(np.meshgrid(r, z, indexing="ij"), axis=-1).reshape(-1, 2)
-    skin = KDTree(seen).query(half_plane)[0].reshape(profile.shape) - 0.5 * THICKNESS
+    skin = KDTree(seen).query(half_plane)[0].reshape(profile.shape) - 0.5 * thickness
     profile = np.minimum(profile, skin)
     place = np.stack([radius, points[:, 2] - low]) / PROFILE_STEP
     return ndimage.map_coordinates(profile, place, order=1, mode="nearest")
@@ -89,19 +97,20 @@ def _part(points: Array, lost: Array, view: ViewModel, spacing: float) -> Array:
     return field
 
 
-def _skin(points: Array, cloud: Array, view: ViewModel, solid: Array) -> Array:
+def _skin(points: Array, cloud: Array, view: ViewModel, solid: Array, thickness: float) -> Array:
     """Balls just behind the seen points, so that what is seen is there whatever is inferred."""
     field = np.full(len(points), np.inf)
-    at = np.flatnonzero(solid > -THICKNESS)
-    tree = KDTree(_inward(cloud, view))
-    field[at] = tree.query(points[at], distance_upper_bound=2.0 * THICKNESS)[0] - 0.5 * THICKNESS
+    at = np.flatnonzero(solid > -0.5 * thickness)
+    tree = KDTree(_inward(cloud, view, thickness))
+    near = tree.query(points[at], distance_upper_bound=1.5 * thickness)[0]
+    field[at] = near - 0.5 * thickness
     return field
 
 
-def _inward(cloud: Array, view: ViewModel) -> Array:
+def _inward(cloud: Array, view: ViewModel, thickness: float) -> Array:
     """Points moved along their rays to the middle of the thinnest wall."""
     ray = cloud - view.origin
-    return cloud + ray * (0.5 * THICKNESS / np.linalg.norm(ray, axis=1, keepdims=True))
+    return cloud + ray * (0.5 * thickness / np.linalg.norm(ray, axis=1, keepdims=True))
 
 
 def _carved_points(cloud: Array, view: ViewModel, symmetry: Symmetry) -> Array:

@@ -31,6 +31,8 @@ class PerceptionConfig(BaseModel):
     flying_jump: float = Field(gt=0.0)
     cluster_gap: float = Field(gt=0.0)
     cluster_points: int = Field(ge=10)
+    fragment_gap: float = Field(gt=0.0)
+    fragment_share: float = Field(ge=0.0, lt=1.0)
     cloud_spacing: float = Field(gt=0.0)
     cloud_points: int = Field(ge=100)
 

@@ -6,7 +6,7 @@ import manifold3d  # pyright: ignore[reportMissingImports]
 import numpy as np
 import trimesh
 
-from dexgrasp.perception.surface import as_manifold
+from dexgrasp.perception.surface import as_manifold, from_manifold
 from dexgrasp.types import Array
 
 # CoACD gives better pieces, but takes seconds; synthesis has five in all.
@@ -57,7 +57,7 @@ def convex_pieces(
             for half, side in zip(halves, (ahead, ~ahead), strict=True)
         ]
     hulls = [piece.hull() for piece, _, _ in pieces if piece.volume() > SMALLEST * whole]
-    return tuple(_as_trimesh(hull) for hull in hulls)
+    return tuple(from_manifold(hull) for hull in hulls)
 
 
 def _added(solid: manifold3d.Manifold) -> float:
@@ -104,9 +104,3 @@ def _planes(points: Array, axis: Array) -> list[tuple[Array, float]]:
 
 def _hull_volume(points: Array) -> float:
     return manifold3d.Manifold.hull_points(points).volume() if len(points) > 3 else 0.0
-
-
-def _as_trimesh(solid: manifold3d.Manifold) -> trimesh.Trimesh:
-    mesh = solid.to_mesh64()
-    vertices: Array = mesh.vert_properties[:, :3]
-    return trimesh.Trimesh(vertices, mesh.tri_verts.astype(np.int64))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from dexgrasp.errors import SceneError
 from dexgrasp.perception.box import completed_points, upright_box
@@ -112,7 +113,22 @@ def _clusters(points: Array, config: PerceptionConfig) -> list[Array]:
         for group in groups
         if len(group) >= config.cluster_points
     ]
-    return sorted((t for t in thinned if len(t) >= config.cluster_points), key=len, reverse=True)
+    whole = _with_fragments(sorted(thinned, key=len, reverse=True), config)
+    return [cloud for cloud in whole if len(cloud) >= config.cluster_points]
+
+
+def _with_fragments(clouds: list[Array], config: PerceptionConfig) -> list[Array]:
+    """Small clouds joined to a large one nearby; the largest first."""
+    whole: list[Array] = []
+    for cloud in clouds:
+        for k, large in enumerate(whole):
+            small = len(cloud) < config.fragment_share * len(large)
+            if small and KDTree(large).query(cloud)[0].min() < config.fragment_gap:
+                whole[k] = np.concatenate([large, cloud])
+                break
+        else:
+            whole.append(cloud)
+    return whole
 
 
 def _detect(identifier: int, cloud: Array, table: Plane, view_point: Array) -> DetectedObject:

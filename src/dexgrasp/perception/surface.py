@@ -98,9 +98,14 @@ def _odd_permutation(order: Array) -> Array:
 
 def simplified(mesh: trimesh.Trimesh, tolerance: float) -> trimesh.Trimesh:
     """A closed mesh with fewer triangles, within about `tolerance` [m] of the given one."""
-    solid = as_manifold(mesh).simplify(tolerance).to_mesh64()
+    return from_manifold(as_manifold(mesh).simplify(tolerance))
+
+
+def from_manifold(solid: manifold3d.Manifold) -> trimesh.Trimesh:
+    """manifold3d's solid as a closed mesh."""
+    mesh = solid.to_mesh64()
     return trimesh.Trimesh(
-        solid.vert_properties[:, :3], solid.tri_verts.astype(np.int64), process=False
+        mesh.vert_properties[:, :3], mesh.tri_verts.astype(np.int64), process=False
     )
 
 

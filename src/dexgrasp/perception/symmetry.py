@@ -28,7 +28,7 @@ UNSEEN_WEIGHT, UNSEEN_DEPTH = 0.15, 0.05
 # Largest shares of contradicting points. What is seen of a mug is up to a quarter handle; a
 # square box seen as a cylinder contradicts itself at three tenths or more, but then it has two
 # planes. A mug's two planes contradict at its handle.
-REVOLUTION_SHARE, PAIR_SHARE, HANDLED_SHARE, PLANE_SHARE = 0.18, 0.045, 0.28, 0.07
+REVOLUTION_SHARE, PAIR_SHARE, HANDLED_SHARE, PLANE_SHARE = 0.20, 0.03, 0.28, 0.07
 
 
 @dataclass(frozen=True)
