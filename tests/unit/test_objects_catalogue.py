@@ -29,7 +29,7 @@ def test_object_matches_its_published_figures(name: str) -> None:
     assert model.mesh.body_count == 1
     assert model.mass == entry.mass
     errors = [np.abs(box / np.sort(entry.size) - 1.0).max() for box in boxes(model.mesh)]
-    assert min(errors) < 0.025
+    assert min(errors) < 0.02
     assert {entry.size_source, entry.mass_source} <= set(catalogue().sources)
 
 
