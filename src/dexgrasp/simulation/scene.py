@@ -20,6 +20,7 @@ TORSIONAL_FRICTION = 0.02  # DexGraspBench, tabletop and floating protocols
 ROLLING_FRICTION = 1e-4
 MAX_HULL_VERTICES = 64  # scans have hulls of a thousand vertices, which collide ten times slower
 VISUAL_GROUP, COLLISION_GROUP = 2, 3
+SKY_TOP, SKY_HORIZON = (0.62, 0.70, 0.78), (0.90, 0.93, 0.95)
 TABLE_COLOR = (0.72, 0.66, 0.58, 1.0)
 OBJECT_COLORS = ((0.85, 0.42, 0.23, 1.0), (0.25, 0.55, 0.75, 1.0), (0.45, 0.65, 0.30, 1.0))
 PALM_COLOR, TIP_COLOR = (0.20, 0.22, 0.25, 1.0), (0.92, 0.92, 0.88, 1.0)
@@ -71,13 +72,22 @@ def _options(spec: mujoco.MjSpec, config: SimulationConfig) -> None:
     option.impratio = config.impratio
     option.iterations = config.iterations
     option.noslip_iterations = config.noslip_iterations
-    spec.visual.headlight.ambient = [0.45, 0.45, 0.45]
-    spec.visual.headlight.diffuse = [0.5, 0.5, 0.5]
+    spec.visual.headlight.ambient = [0.42, 0.42, 0.42]
+    spec.visual.headlight.diffuse = [0.35, 0.35, 0.35]
+    spec.visual.headlight.specular = [0.1, 0.1, 0.1]
     spec.visual.quality.offsamples = 0
     spec.visual.quality.shadowsize = 0
     spec.visual.map.znear = 0.02
     spec.visual.map.zfar = 4.0
-    spec.visual.rgba.haze = [0.9, 0.93, 0.96, 1.0]
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=SKY_TOP,
+        rgb2=SKY_HORIZON,
+        width=64,
+        height=384,
+    )
     for camera, name in ((config.camera, "depth"), (config.overview, "overview")):
         pose = camera.T_world_camera.copy()
         pose[:3, 1:3] *= -1.0  # MuJoCo cameras look along -z with y up
@@ -102,7 +112,13 @@ def _table(spec: mujoco.MjSpec, config: SimulationConfig) -> None:
         condim=4,
         rgba=TABLE_COLOR,
     )
-    spec.worldbody.add_light(pos=[0.5, -0.8, 2.0], dir=[-0.2, 0.35, -1.0], castshadow=False)
+    spec.worldbody.add_light(
+        pos=[0.4, -0.5, 1.6],
+        dir=[-0.22, 0.28, -1.0],
+        diffuse=[0.5, 0.5, 0.5],
+        specular=[0.1, 0.1, 0.1],
+        castshadow=False,
+    )
 
 
 def _wrist(spec: mujoco.MjSpec, config: SimulationConfig) -> None:
