@@ -63,6 +63,12 @@ def build_workspaces(layout: Layout, steps: Steps, key: str) -> None:
     )
 
 
+def compile_kernels(layout: Layout, log: Path) -> None:
+    """Fill numba's cache: without it the first grasp would wait for a compiler."""
+    settings = {"MUJOCO_GL": os.environ.get("MUJOCO_GL", "egl")}
+    run([layout.venv / "bin" / "dexgrasp", "prepare"], log, {**os.environ, **settings})
+
+
 def set_up(layout: Layout) -> None:
     """Bring the environment up to date. Raises SetupError."""
     python = choose_interpreter(layout)
@@ -79,6 +85,14 @@ def set_up(layout: Layout) -> None:
     label = "library" if layout.sourced else f"library and ROS 2 {layout.distribution.title()}"
     steps.once("packages", label, content_key(ros_key, project), lambda log: install(layout, log))
     build_workspaces(layout, steps, ros_key)
+    compiled = [path.read_text() for path in sorted((layout.root / "src").rglob("*.py"))]
+    compiled = [text for text in compiled if "from numba" in text]
+    steps.once(
+        "kernels",
+        "numerical kernels",
+        content_key(project, *compiled),
+        lambda log: compile_kernels(layout, log),
+    )
     layout.setup_file.write_text(activation(layout, layout.overlays))
 
 

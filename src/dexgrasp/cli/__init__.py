@@ -8,11 +8,13 @@ import typer
 
 from dexgrasp.cli.benchmark import benchmark
 from dexgrasp.cli.launch import launch
+from dexgrasp.cli.prepare import prepare
 from dexgrasp.errors import DexgraspError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(benchmark)
 app.command()(launch)
+app.command()(prepare)
 
 
 def main() -> None:
