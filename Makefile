@@ -1,6 +1,6 @@
 # `make help` lists the targets; everything else is done by tools/setup_env.py and `dexgrasp`.
 SHELL := bash
-.SHELLFLAGS := -euo pipefail -c
+.SHELLFLAGS := -eo pipefail -c
 PYTHON ?= python3
 HAND ?= allegro_right
 OBJECTS ?=
