@@ -14,7 +14,7 @@ from dexgrasp.types import Array
 
 # A seen surface is at least this thick, and this many of the grid's cells, else it has holes.
 THINNEST, THINNEST_CELLS = 0.003, 1.4  # [m], cells
-SMOOTHING = 0.6  # cells
+SMOOTHING = 0.7  # cells
 # A seen point carved by more than this belongs to a part without the symmetry: a handle [m].
 CARVED = 0.0045
 FEWEST_PART_POINTS = 20
@@ -24,6 +24,9 @@ ONE_SIDED = 0.9
 OUTSIDE = 1.1  # of the body's radius
 # Such a part reaches no further than this from its seen points [m].
 PART_REACH = 0.009
+# Images carve only where they are this deep in free space [m]: the largest of several noisy
+# margins is too large.
+IMAGE_SLACK = 0.001
 PROFILE_TURNS = 48
 PROFILE_STEP = 0.0015  # [m]
 
@@ -45,9 +48,13 @@ def carve(
         solid = np.minimum(solid, _part(points, part, view, spacing))
     limit = 3.0 * spacing
     solid = np.clip(solid, -limit, limit).reshape(grid.shape[:3])
-    solid = ndimage.gaussian_filter(solid, SMOOTHING).ravel()
-    solid = np.minimum(solid, _skin(points, cloud, view, solid, thickness))
-    return np.maximum(solid, table - points[:, 2]).reshape(grid.shape[:3])
+    solid = ndimage.gaussian_filter(solid, SMOOTHING)
+    centers = _inward(cloud, view, thickness)
+    missing = centers[_sampled(solid, grid, centers) > 0.0]
+    for group in connected(missing, PART_GAP, 1):
+        if len(group) >= FEWEST_PART_POINTS:
+            solid = np.minimum(solid, _skin(points, group, thickness).reshape(solid.shape))
+    return np.maximum(solid, table - grid[..., 2])
 
 
 def _revolved(
@@ -82,7 +89,9 @@ def _mirrored(
     points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry, spacing: float
 ) -> Array:
     """What no image of a place under mirror planes sees free, below seen points or images."""
-    field = view.free(symmetry.images(points)).max(axis=0)
+    margin = view.free(symmetry.images(points))
+    margin[1:] -= IMAGE_SLACK
+    field = margin.max(axis=0)
     kept = cloud[~_carved_points(cloud, view, symmetry)]
     support = symmetry.images(kept).reshape(-1, 3)
     return np.maximum(field, _beside(points, support, spacing))
@@ -97,14 +106,18 @@ def _part(points: Array, lost: Array, view: ViewModel, spacing: float) -> Array:
     return field
 
 
-def _skin(points: Array, cloud: Array, view: ViewModel, solid: Array, thickness: float) -> Array:
-    """Balls just behind the seen points, so that what is seen is there whatever is inferred."""
-    field = np.full(len(points), np.inf)
-    at = np.flatnonzero(solid > -0.5 * thickness)
-    tree = KDTree(_inward(cloud, view, thickness))
-    near = tree.query(points[at], distance_upper_bound=1.5 * thickness)[0]
-    field[at] = near - 0.5 * thickness
-    return field
+def _skin(points: Array, centers: Array, thickness: float) -> Array:
+    """Balls around the middle of walls that were seen but carved, or too thin for the grid."""
+    near = KDTree(centers).query(points, distance_upper_bound=1.5 * thickness)[0]
+    return near - 0.5 * thickness
+
+
+def _sampled(field: Array, grid: Array, points: Array) -> Array:
+    """(n,) the field at points (n, 3) by linear interpolation."""
+    corner = grid[0, 0, 0]
+    steps = np.stack([grid[1, 0, 0], grid[0, 1, 0], grid[0, 0, 1]]) - corner
+    place = np.linalg.solve(steps.T, (points - corner).T)
+    return ndimage.map_coordinates(field, place, order=1, mode="nearest")
 
 
 def _inward(cloud: Array, view: ViewModel, thickness: float) -> Array:
