@@ -161,7 +161,11 @@ def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> N
     executor = MultiThreadedExecutor(threads) if threads > 1 else SingleThreadedExecutor()
     executor.add_node(node)
     while not ended.is_set():
-        executor.spin_once(timeout_sec=SIGNAL_LATENCY)
+        try:
+            executor.spin_once(timeout_sec=SIGNAL_LATENCY)
+        except Exception:
+            # What a callback raises comes out here, such as an answer to a client that is gone.
+            node.get_logger().error(traceback.format_exc(), throttle_duration_sec=1.0)
     close = getattr(node, "close", None)
     if close is not None:
         close()

@@ -6,38 +6,28 @@ middle ends the goal with words and the next goal works when the node is back.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from dexgrasp_interfaces.action import ExecuteGrasp, PickObject, SynthesizeGrasps
 from dexgrasp_interfaces.msg import DetectedObject, DetectedObjectArray, ErrorCode, ExecutorState
-from rclpy.action import ActionClient, ActionServer, CancelResponse
+from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import qos_profile_sensor_data
-from rclpy.task import Future
 from sensor_msgs.msg import JointState
 
 from dexgrasp.errors import DexgraspError
 from dexgrasp_nodes.conversions import header, seconds_from_stamp
 from dexgrasp_nodes.node_base import NotActiveError, StackNode, error_code, run
+from dexgrasp_nodes.remote_action import CANCEL_WAIT, POLL, RemoteAction, RemoteError
 from dexgrasp_nodes.streams import Stream
 
-POLL = 0.01  # [s]
-HEARTBEAT_LIMIT = 2.0  # [s] without any executor state: the executor is gone
 LOOKS = 5  # images without the wanted object before it is declared absent
-CANCEL_WAIT = 20.0  # [s] for a stage to end after it was cancelled; a held object is put down
-
-
-class StageError(DexgraspError):
-    """A stage that failed, with the code of why."""
-
-    def __init__(self, code: int, words: str) -> None:
-        super().__init__(words)
-        self.code = code
 
 
 @dataclass
@@ -48,11 +38,6 @@ class Pick:
     preempted: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     result: PickObject.Result = field(default_factory=PickObject.Result)
-
-    @property
-    def unwanted(self) -> bool:
-        """Whether the client or a newer goal wants it to end."""
-        return self.goal.is_cancel_requested or self.preempted.is_set()
 
 
 class PickNode(StackNode):
@@ -66,13 +51,14 @@ class PickNode(StackNode):
         # Polled: a callback for every message would cost more than all the rest of this node.
         self._objects = Stream(self, DetectedObjectArray, "objects")
         self._joints = Stream(self, JointState, "joint_states", qos_profile_sensor_data)
-        self._state = Stream(self, ExecutorState, "executor/state")
         self._lock = threading.Lock()
         self._pick: Pick | None = None
-        self._synthesis = ActionClient(
-            self, SynthesizeGrasps, "synthesize_grasps", callback_group=group
+        self._synthesis = RemoteAction(
+            self, SynthesizeGrasps, "synthesize_grasps", group, ErrorCode.SYNTHESIS_TIMEOUT
         )
-        self._execution = ActionClient(self, ExecuteGrasp, "execute_grasp", callback_group=group)
+        self._execution = RemoteAction(
+            self, ExecuteGrasp, "execute_grasp", group, ErrorCode.EXECUTION_TIMEOUT
+        )
         self._group = group
         self._server: ActionServer | None = None
 
@@ -130,7 +116,7 @@ class PickNode(StackNode):
             running = self._pick
             free = running is None or running.ended.is_set()
             if not free and not pick.goal.request.preempt:
-                raise StageError(
+                raise RemoteError(
                     ErrorCode.BUSY, "another pick runs; cancel it, wait, or set preempt"
                 )
             self._pick = pick
@@ -139,22 +125,23 @@ class PickNode(StackNode):
             running.ended.wait(CANCEL_WAIT)
 
     def _run(self, pick: Pick) -> None:
-        self._stage(pick, "perception")
-        start = time.monotonic()
-        pick.result.object, stamp = self._perceive(pick)
-        pick.result.perception_seconds = time.monotonic() - start
-        self._stage(pick, "synthesis")
-        start = time.monotonic()
-        self._synthesize(pick, stamp)
-        pick.result.synthesis_seconds = time.monotonic() - start
-        self._stage(pick, "execution")
-        start = time.monotonic()
-        self._grasp(pick)
-        pick.result.execution_seconds = time.monotonic() - start
+        with self._stage(pick, "perception"):
+            pick.result.object, stamp = self._perceive(pick)
+        with self._stage(pick, "synthesis"):
+            self._synthesize(pick, stamp)
+        with self._stage(pick, "execution"):
+            self._grasp(pick)
 
-    def _stage(self, pick: Pick, name: str) -> None:
+    @contextmanager
+    def _stage(self, pick: Pick, name: str) -> Iterator[None]:
+        """Announce a stage and take its time, however it ends."""
         pick.result.stage = name
         self._feedback(pick, ExecutorState())
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            setattr(pick.result, f"{name}_seconds", time.monotonic() - start)
 
     def _feedback(self, pick: Pick, state: ExecutorState) -> None:
         pick.goal.publish_feedback(PickObject.Feedback(stage=pick.result.stage, state=state))
@@ -178,8 +165,8 @@ class PickNode(StackNode):
             looks += 1
             if looks == LOOKS:
                 words = f"object {wanted} is not among the {len(seen.objects)} perceived"
-                raise StageError(seen.error_code or ErrorCode.SCENE, seen.error_msg or words)
-        raise StageError(
+                raise RemoteError(seen.error_code or ErrorCode.SCENE, seen.error_msg or words)
+        raise RemoteError(
             ErrorCode.PERCEPTION_TIMEOUT, f"no objects were perceived within {limit} s"
         )
 
@@ -187,7 +174,7 @@ class PickNode(StackNode):
         """Time of the newest joint state [s], which is nearer than that of /clock."""
         joints = self._joints.poll()
         if joints is None:
-            raise StageError(ErrorCode.STATE_LOST, "no joint states: is the bridge running?")
+            raise RemoteError(ErrorCode.STATE_LOST, "no joint states: is the bridge running?")
         return seconds_from_stamp(joints.header.stamp)
 
     def _synthesize(self, pick: Pick, stamp: float) -> None:
@@ -195,19 +182,7 @@ class PickNode(StackNode):
             header=header(stamp), object=pick.result.object, seed=pick.goal.request.seed
         )
         limit = self.get_parameter("synthesis_timeout").value
-        deadline = time.monotonic() + limit
-
-        def check() -> None:
-            if not self._synthesis.server_is_ready():
-                raise StageError(ErrorCode.SYNTHESIS_TIMEOUT, "the synthesis node is not running")
-            if time.monotonic() > deadline:
-                raise StageError(
-                    ErrorCode.SYNTHESIS_TIMEOUT, f"the synthesis node did not answer in {limit} s"
-                )
-
-        answer = self._call(pick, self._synthesis, goal, check, None)
-        if answer.error_code:
-            raise StageError(answer.error_code, answer.error_msg)
+        answer = self._synthesis.call(goal, limit, lambda: self._check(pick))
         pick.result.grasp = answer.grasps.grasps[0]
 
     def _grasp(self, pick: Pick) -> None:
@@ -215,69 +190,20 @@ class PickNode(StackNode):
         goal = ExecuteGrasp.Goal(
             grasp=pick.result.grasp, place_back=request.place_back, preempt=request.preempt
         )
-
-        def check() -> None:
-            if self._executor_is_silent() or not self._execution.server_is_ready():
-                raise StageError(
-                    ErrorCode.EXECUTION_TIMEOUT,
-                    f"no sign of life of the executor for {HEARTBEAT_LIMIT} s; the hand holds",
-                )
-
-        answer = self._call(
-            pick, self._execution, goal, check, lambda m: self._feedback(pick, m.feedback.state)
+        # No limit: each phase has its own in the executor.
+        self._execution.call(
+            goal,
+            math.inf,
+            lambda: self._check(pick),
+            lambda message: self._feedback(pick, message.feedback.state),
         )
-        if answer.error_code:
-            raise StageError(answer.error_code, answer.error_msg)
-
-    def _call(
-        self,
-        pick: Pick,
-        client: ActionClient,
-        goal: Any,
-        check: Callable[[], None],
-        on_feedback: Callable[[Any], None] | None,
-    ) -> Any:
-        """The result of a goal; `check` raises when waiting is in vain. Raises StageError."""
-        check()
-        handle = self._wait(client.send_goal_async(goal, on_feedback), check)
-        if not handle.accepted:
-            raise StageError(ErrorCode.NOT_ACTIVE, f"the {pick.result.stage} node refused the goal")
-        answer = handle.get_result_async()
-        try:
-            while not answer.done():
-                self._check(pick)
-                check()
-                time.sleep(POLL)
-        except StageError:
-            handle.cancel_goal_async()
-            self._wait_quietly(answer)
-            raise
-        return answer.result().result
-
-    def _wait(self, future: Future, check: Callable[[], None]) -> Any:
-        while not future.done():
-            check()
-            time.sleep(POLL)
-        return future.result()
-
-    def _wait_quietly(self, future: Future) -> None:
-        """Give a cancelled stage the time to end safely, unless it is dead."""
-        deadline = time.monotonic() + CANCEL_WAIT
-        while not future.done() and time.monotonic() < deadline:
-            if self._executor_is_silent():
-                return
-            time.sleep(POLL)
-
-    def _executor_is_silent(self) -> bool:
-        self._state.take_all()
-        return self._state.age > HEARTBEAT_LIMIT
 
     def _check(self, pick: Pick) -> None:
         if pick.goal.is_cancel_requested:
-            raise StageError(ErrorCode.CANCELLED, "cancelled on request")
+            raise RemoteError(ErrorCode.CANCELLED, "cancelled on request")
         if pick.preempted.is_set():
             code = ErrorCode.PREEMPTED if self.active else ErrorCode.NOT_ACTIVE
-            raise StageError(code, "a newer goal or a deactivation ended this one")
+            raise RemoteError(code, "a newer goal or a deactivation ended this one")
 
 
 def main() -> None:

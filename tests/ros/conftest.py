@@ -1,0 +1,173 @@
+"""A running stack, launched from the shipped file, and a client to talk to it over DDS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy", reason="needs the environment of setup.bash")
+
+from dexgrasp_interfaces.action import PickObject  # noqa: E402
+from dexgrasp_interfaces.msg import TrialReport  # noqa: E402
+from dexgrasp_interfaces.srv import SpawnObject  # noqa: E402
+from rclpy.action import ActionClient  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+
+LAUNCH = "from dexgrasp.cli import main; main()"
+STARTUP = 120.0  # [s]; a busy machine takes its time to import everything seven times
+ANSWER = 120.0  # [s]
+
+
+class Stack:
+    """Client of a stack in another process, in the stack's own domain."""
+
+    def __init__(self, domain_id: int, hand: str) -> None:
+        self.domain_id = domain_id
+        self.hand = hand
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=domain_id)
+        self.node = Node("test_client", context=self.context)
+        self.reports: list[TrialReport] = []
+        self.node.create_subscription(TrialReport, "/trial_reports", self.reports.append, 50)
+        self._clients: dict[str, Any] = {}
+        self._closed = threading.Event()
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._closed.is_set():
+            self._executor.spin_once(timeout_sec=0.1)
+
+    def until(self, condition: Callable[[], Any], what: str, timeout: float = ANSWER) -> Any:
+        """The first truthy value of `condition`; fails the test after `timeout` [s]."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            value = condition()
+            if value:
+                return value
+            time.sleep(0.02)
+        return pytest.fail(f"{what} did not happen within {timeout} s")
+
+    def message(self, kind: type, topic: str, qos: Any = 10, timeout: float = 30.0) -> Any:
+        """The next message of a topic."""
+        received: list[Any] = []
+        subscription = self.node.create_subscription(kind, topic, received.append, qos)
+        try:
+            return self.until(lambda: received and received[0], f"a message on {topic}", timeout)
+        finally:
+            self.node.destroy_subscription(subscription)
+
+    def call(self, kind: type, name: str, request: Any) -> Any:
+        """The response of a service."""
+        client = self._clients.setdefault(name, self.node.create_client(kind, name))
+        self.until(client.service_is_ready, f"the service {name}", 30.0)
+        future = client.call_async(request)
+        self.until(future.done, f"the response of {name}")
+        return future.result()
+
+    def send(self, kind: type, name: str, goal: Any, feedback: Callable | None = None) -> Any:
+        """The handle of an accepted goal."""
+        client = self._clients.setdefault(name, ActionClient(self.node, kind, name))
+        self.until(client.server_is_ready, f"the action {name}", 60.0)
+        future = client.send_goal_async(goal, feedback)
+        self.until(future.done, f"the answer of {name} to a goal")
+        handle = future.result()
+        assert handle.accepted
+        return handle
+
+    def result(self, handle: Any) -> Any:
+        """The result of a goal, with its status."""
+        future = handle.get_result_async()
+        self.until(future.done, "the result of the goal")
+        return future.result()
+
+    def run(self, kind: type, name: str, goal: Any) -> Any:
+        """Send a goal and return its result message."""
+        return self.result(self.send(kind, name, goal)).result
+
+    def spawn(self, name: str, seed: int = 0, replace: bool = True) -> SpawnObject.Response:
+        """Put an object on the table at a random resting pose."""
+        request = SpawnObject.Request(name=name, random_pose=True, seed=seed, replace=replace)
+        return self.call(SpawnObject, "/simulation/spawn_object", request)
+
+    def pick(self, **fields: Any) -> PickObject.Result:
+        """A whole pick."""
+        return self.run(PickObject, "/pick_object", PickObject.Goal(**fields))
+
+    def is_active(self) -> bool:
+        """Whether every managed node is active."""
+        return self.call(Trigger, "/lifecycle_manager/is_active", Trigger.Request()).success
+
+    def process(self, node: str) -> int | None:
+        """Process id of one of the stack's nodes."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes()
+                environment = (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            domain = f"ROS_DOMAIN_ID={self.domain_id}".encode()
+            if f"/{node}_node\0".encode() in command and domain in environment.split(b"\0"):
+                return int(folder.name)
+        return None
+
+    def kill(self, node: str) -> None:
+        """Kill a node without warning."""
+        pid = self.process(node)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Leave the domain."""
+        self._closed.set()
+        self._thread.join(timeout=5.0)
+        rclpy.shutdown(context=self.context)
+
+
+@contextmanager
+def launched(domain_id: int, hand: str, folder: Path) -> Iterator[Stack]:
+    """The stack of bringup.launch.xml while the block runs."""
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain_id), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-c", LAUNCH, "launch", "bringup.launch.xml", f"hand:={hand}"]
+    with (folder / "launch.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--logs", str(folder)], env=environment, stdout=log, stderr=log
+        )
+        stack = Stack(domain_id, hand)
+        try:
+            stack.until(stack.is_active, f"the start of the stack ({log.name})", STARTUP)
+            yield stack
+        finally:
+            stack.close()
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=30.0)
+
+
+@pytest.fixture(scope="module")
+def allegro(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Stack]:  # noqa: ANN001
+    """A stack with the Allegro in the domain that the module names DOMAIN_ID."""
+    folder = tmp_path_factory.mktemp("stack")
+    with launched(request.module.DOMAIN_ID, "allegro_right", folder) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def leap(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Stack]:  # noqa: ANN001
+    """The same with the LEAP."""
+    folder = tmp_path_factory.mktemp("stack")
+    with launched(request.module.DOMAIN_ID, "leap_right", folder) as stack:
+        yield stack

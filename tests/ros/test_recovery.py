@@ -1,0 +1,65 @@
+"""Nodes killed in mid-trial: the goal ends with a code, and the next one works."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs the environment of setup.bash")
+
+from dexgrasp_interfaces.action import PickObject  # noqa: E402
+from dexgrasp_interfaces.msg import ErrorCode  # noqa: E402
+
+pytestmark = pytest.mark.ros
+DOMAIN_ID = 73
+
+
+class WatchedPick:
+    """A pick whose stages and phases are watched."""
+
+    def __init__(self, stack) -> None:  # noqa: ANN001
+        self._stack = stack
+        self.seen: list[str] = []
+        goal = PickObject.Goal(seed=0)
+        self._handle = stack.send(PickObject, "/pick_object", goal, self._on_feedback)
+
+    def _on_feedback(self, message) -> None:  # noqa: ANN001
+        self.seen += [message.feedback.stage, message.feedback.state.phase_name]
+
+    def reach(self, what: str) -> WatchedPick:
+        """Wait for a stage or phase."""
+        self._stack.until(lambda: what in self.seen, f"the stage {what}", 60.0)
+        return self
+
+    def result(self) -> PickObject.Result:
+        """Its result."""
+        return self._stack.result(self._handle).result
+
+
+# In this order: each pick shows that the node killed before works again.
+CASES = (
+    ("perception", "perception", ErrorCode.PERCEPTION_TIMEOUT),
+    ("synthesis", "synthesis", ErrorCode.SYNTHESIS_TIMEOUT),
+    ("executor", "COVER", ErrorCode.EXECUTION_TIMEOUT),
+    ("bridge", "COVER", ErrorCode.STATE_LOST),
+)
+
+
+@pytest.mark.parametrize(("node", "stage", "code"), CASES)
+def test_a_killed_node_ends_the_goal_with_its_code(allegro, node: str, stage: str, code: int) -> None:  # noqa: ANN001
+    assert allegro.spawn("tomato_soup_can").error_code == ErrorCode.OK
+    if node == "perception":
+        allegro.kill(node)
+        pick = WatchedPick(allegro)
+    else:
+        pick = WatchedPick(allegro).reach(stage)
+        allegro.kill(node)
+    result = pick.result()
+    assert (result.error_code, bool(result.error_msg)) == (code, True), result.error_msg
+    allegro.until(lambda: allegro.process(node) is not None, f"the return of {node}", 30.0)
+    allegro.until(allegro.is_active, f"the activation of {node}", 60.0)
+
+
+def test_the_next_pick_works(allegro) -> None:  # noqa: ANN001
+    assert allegro.spawn("tomato_soup_can").error_code == ErrorCode.OK
+    result = allegro.pick(seed=0)
+    assert (result.error_code, result.error_msg) == (ErrorCode.OK, "")

@@ -1,0 +1,21 @@
+"""A whole pick with the LEAP."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs the environment of setup.bash")
+
+from dexgrasp_interfaces.msg import ErrorCode  # noqa: E402
+
+pytestmark = pytest.mark.ros
+DOMAIN_ID = 72
+
+
+def test_a_pick_lifts_the_object(leap) -> None:  # noqa: ANN001
+    assert leap.spawn("tomato_soup_can").error_code == ErrorCode.OK
+    result = leap.pick(seed=0)
+    assert (result.error_code, result.error_msg) == (ErrorCode.OK, "")
+    report = leap.until(lambda: [r for r in leap.reports if r.finished], "a report", 20.0)[0]
+    assert report.success
+    assert (report.hand, report.object) == ("leap_right", "tomato_soup_can")
