@@ -158,7 +158,7 @@ def launched(domain_id: int, hand: str, folder: Path) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def allegro(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Stack]:  # noqa: ANN001
+def allegro(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Stack]:
     """A stack with the Allegro in the domain that the module names DOMAIN_ID."""
     folder = tmp_path_factory.mktemp("stack")
     with launched(request.module.DOMAIN_ID, "allegro_right", folder) as stack:
@@ -166,7 +166,7 @@ def allegro(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Stack]
 
 
 @pytest.fixture(scope="module")
-def leap(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Stack]:  # noqa: ANN001
+def leap(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Stack]:
     """The same with the LEAP."""
     folder = tmp_path_factory.mktemp("stack")
     with launched(request.module.DOMAIN_ID, "leap_right", folder) as stack:

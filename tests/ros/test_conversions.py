@@ -12,16 +12,16 @@ from hypothesis.extra.numpy import arrays
 
 pytest.importorskip("rclpy", reason="needs the environment of setup.bash")
 
-from dexgrasp_interfaces.action import PickObject  # noqa: E402
-from dexgrasp_interfaces.msg import TrialReport  # noqa: E402
-from dexgrasp_nodes import conversions as c  # noqa: E402
-from geometry_msgs.msg import PoseStamped  # noqa: E402
-from sensor_msgs.msg import PointCloud2  # noqa: E402
+from dexgrasp_interfaces.action import PickObject
+from dexgrasp_interfaces.msg import TrialReport
+from dexgrasp_nodes import conversions as c
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import PointCloud2
 
-from dexgrasp.errors import ExecutionError, GraspError, SceneError  # noqa: E402
-from dexgrasp.geometry import pose_from_quaternion  # noqa: E402
-from dexgrasp.hands import HandModel  # noqa: E402
-from dexgrasp.types import (  # noqa: E402
+from dexgrasp.errors import ExecutionError, GraspError, SceneError
+from dexgrasp.geometry import pose_from_quaternion
+from dexgrasp.hands import HandModel
+from dexgrasp.types import (
     CameraIntrinsics,
     Contact,
     DepthFrame,
@@ -93,11 +93,13 @@ def test_identity_is_scalar_last() -> None:
 def test_a_quaternion_that_is_no_rotation_is_refused(field: str, value: float) -> None:
     message = c.pose_to_msg(np.eye(4))
     setattr(message.orientation, field, value)
-    with pytest.raises(ExecutionError, match="NaN|not unit"):
+    with pytest.raises(ExecutionError, match=r"NaN|not unit"):
         c.pose_from_msg(message)
 
 
-points = arrays(np.float32, st.tuples(st.integers(1, 30), st.just(3)), elements=st.floats(-5, 5, width=32))
+points = arrays(
+    np.float32, st.tuples(st.integers(1, 30), st.just(3)), elements=st.floats(-5, 5, width=32)
+)
 
 
 @given(points)
@@ -232,7 +234,7 @@ def test_joints_of_a_grasp_are_matched_by_name(hand: HandModel) -> None:
 
 
 def test_unusable_grasps_are_refused_with_the_reason(hand: HandModel) -> None:
-    def broken(**fields: object):  # noqa: ANN202
+    def broken(**fields: object):
         message = c.grasps_to_msgs(grasp_set(hand, 1), hand, 1.0)[0]
         for name, value in fields.items():
             setattr(message, name, value)
@@ -273,9 +275,7 @@ def test_observation(hand: HandModel) -> None:
     read = c.observation_from_msgs(joints, palm, c.forces_to_msg(seen, hand, 3.25), hand)
     for name, value in vars(seen).items():
         np.testing.assert_allclose(getattr(read, name), value, atol=1e-9)
-    np.testing.assert_array_equal(
-        c.joint_positions_from_msg(joints, hand), seen.joint_position[0]
-    )
+    np.testing.assert_array_equal(c.joint_positions_from_msg(joints, hand), seen.joint_position[0])
 
 
 def test_a_joint_state_in_another_order_without_effort_or_touch(hand: HandModel) -> None:

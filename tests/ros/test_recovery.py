@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs the environment of setup.bash")
 
-from dexgrasp_interfaces.action import PickObject  # noqa: E402
-from dexgrasp_interfaces.msg import ErrorCode  # noqa: E402
+from dexgrasp_interfaces.action import PickObject
+from dexgrasp_interfaces.msg import ErrorCode
 
 pytestmark = pytest.mark.ros
 DOMAIN_ID = 73
@@ -16,13 +16,13 @@ DOMAIN_ID = 73
 class WatchedPick:
     """A pick whose stages and phases are watched."""
 
-    def __init__(self, stack) -> None:  # noqa: ANN001
+    def __init__(self, stack) -> None:
         self._stack = stack
         self.seen: list[str] = []
         goal = PickObject.Goal(seed=0)
         self._handle = stack.send(PickObject, "/pick_object", goal, self._on_feedback)
 
-    def _on_feedback(self, message) -> None:  # noqa: ANN001
+    def _on_feedback(self, message) -> None:
         self.seen += [message.feedback.stage, message.feedback.state.phase_name]
 
     def reach(self, what: str) -> WatchedPick:
@@ -45,7 +45,9 @@ CASES = (
 
 
 @pytest.mark.parametrize(("node", "stage", "code"), CASES)
-def test_a_killed_node_ends_the_goal_with_its_code(allegro, node: str, stage: str, code: int) -> None:  # noqa: ANN001
+def test_a_killed_node_ends_the_goal_with_its_code(
+    allegro, node: str, stage: str, code: int
+) -> None:
     assert allegro.spawn("tomato_soup_can").error_code == ErrorCode.OK
     if node == "perception":
         allegro.kill(node)
@@ -59,7 +61,7 @@ def test_a_killed_node_ends_the_goal_with_its_code(allegro, node: str, stage: st
     allegro.until(allegro.is_active, f"the activation of {node}", 60.0)
 
 
-def test_the_next_pick_works(allegro) -> None:  # noqa: ANN001
+def test_the_next_pick_works(allegro) -> None:
     assert allegro.spawn("tomato_soup_can").error_code == ErrorCode.OK
     result = allegro.pick(seed=0)
     assert (result.error_code, result.error_msg) == (ErrorCode.OK, "")

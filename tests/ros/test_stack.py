@@ -71,19 +71,19 @@ def hand() -> HandModel:
 
 
 @pytest.fixture(scope="module")
-def picked(allegro) -> PickObject.Result:  # noqa: ANN001
+def picked(allegro) -> PickObject.Result:
     """The result of one whole pick, which several tests look at and take their grasp from."""
     assert allegro.spawn("tomato_soup_can").error_code == ErrorCode.OK
     return allegro.pick(seed=0)
 
 
-def test_topics_have_their_names_and_types(allegro) -> None:  # noqa: ANN001
+def test_topics_have_their_names_and_types(allegro) -> None:
     found = dict(allegro.node.get_topic_names_and_types())
     assert {name: found.get(name) for name in TOPICS} == {n: [t] for n, t in TOPICS.items()}
 
 
 def test_one_node_publishes_the_joint_states_and_only_the_evaluator_reads_the_truth(
-    allegro,  # noqa: ANN001
+    allegro,
 ) -> None:
     publishers = allegro.node.get_publishers_info_by_topic("/joint_states")
     assert [p.node_name for p in publishers] == ["bridge"]
@@ -91,8 +91,8 @@ def test_one_node_publishes_the_joint_states_and_only_the_evaluator_reads_the_tr
     assert [r.node_name for r in readers] == ["evaluator"]
 
 
-def test_quality_of_service(allegro) -> None:  # noqa: ANN001
-    def offered(topic: str):  # noqa: ANN202
+def test_quality_of_service(allegro) -> None:
+    def offered(topic: str):
         return allegro.node.get_publishers_info_by_topic(topic)[0].qos_profile
 
     for latched in ("/robot_description", "/tf_static", "/grasps"):
@@ -102,7 +102,7 @@ def test_quality_of_service(allegro) -> None:  # noqa: ANN001
     assert readers[0].qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
 
 
-def test_what_is_published_makes_sense(allegro, hand: HandModel) -> None:  # noqa: ANN001
+def test_what_is_published_makes_sense(allegro, hand: HandModel) -> None:
     description = allegro.message(String, "/robot_description", LATCHED)
     assert description.data == hand.urdf_text
     joints = allegro.message(JointState, "/joint_states")
@@ -130,12 +130,12 @@ def test_error_codes_are_those_of_the_library() -> None:
         assert kind.code in constants
 
 
-def test_a_pick_lifts_the_object_and_is_judged(allegro, picked: PickObject.Result) -> None:  # noqa: ANN001
+def test_a_pick_lifts_the_object_and_is_judged(allegro, picked: PickObject.Result) -> None:
     assert (picked.error_code, picked.error_msg) == (ErrorCode.OK, "")
     assert picked.stage == "execution"
     assert abs(picked.object.pose.position.x) < 0.1
 
-    def finished():  # noqa: ANN202
+    def finished():
         return [r for r in allegro.reports if r.finished]
 
     report = allegro.until(finished, "a finished report", 20.0)[0]
@@ -149,7 +149,7 @@ def test_a_pick_lifts_the_object_and_is_judged(allegro, picked: PickObject.Resul
     assert not any(r.success for r in running)
 
 
-def test_what_is_held_is_put_down_on_request(allegro, picked: PickObject.Result) -> None:  # noqa: ANN001
+def test_what_is_held_is_put_down_on_request(allegro, picked: PickObject.Result) -> None:
     assert allegro.call(Trigger, "/executor/release", Trigger.Request()).success
     phases: list[str] = []
     node = allegro.node
@@ -162,7 +162,7 @@ def test_what_is_held_is_put_down_on_request(allegro, picked: PickObject.Result)
     assert again.success  # DONE once more: there is nothing to fear from opening an empty hand
 
 
-def test_unknown_and_unusable_objects_are_refused(allegro, tmp_path) -> None:  # noqa: ANN001
+def test_unknown_and_unusable_objects_are_refused(allegro, tmp_path) -> None:
     ball = trimesh.creation.icosphere(radius=0.04)
     open_ball = trimesh.Trimesh(ball.vertices, ball.faces[:-8])
     open_ball.export(tmp_path / "open.stl")
@@ -187,7 +187,7 @@ def test_unknown_and_unusable_objects_are_refused(allegro, tmp_path) -> None:  #
     assert len(after.objects) == len(before.objects)
 
 
-def test_a_mesh_file_takes_the_place_of_a_catalogue_object(allegro, tmp_path) -> None:  # noqa: ANN001
+def test_a_mesh_file_takes_the_place_of_a_catalogue_object(allegro, tmp_path) -> None:
     trimesh.creation.box((0.06, 0.05, 0.12)).export(tmp_path / "block.stl")
     assert allegro.spawn(str(tmp_path / "block.stl")).error_code == ErrorCode.OK
 
@@ -211,11 +211,11 @@ def ball_cloud(size: float = 0.08, x: float = 0.0) -> np.ndarray:
     return points[(normals * towards).sum(axis=1) > 0.0]
 
 
-def synthesize(stack, goal: SynthesizeGrasps.Goal) -> SynthesizeGrasps.Result:  # noqa: ANN001
+def synthesize(stack, goal: SynthesizeGrasps.Goal) -> SynthesizeGrasps.Result:
     return stack.run(SynthesizeGrasps, "/synthesize_grasps", goal)
 
 
-def test_grasps_for_an_unordered_cloud(allegro, hand: HandModel) -> None:  # noqa: ANN001
+def test_grasps_for_an_unordered_cloud(allegro, hand: HandModel) -> None:
     cloud = np.random.default_rng(1).permutation(ball_cloud())
     result = synthesize(allegro, detection(cloud))
     assert (result.error_code, result.error_msg) == (ErrorCode.OK, "")
@@ -224,7 +224,7 @@ def test_grasps_for_an_unordered_cloud(allegro, hand: HandModel) -> None:  # noq
     assert (np.diff(grasps.score) <= 0.0).all()
 
 
-def test_unusable_clouds_are_refused(allegro) -> None:  # noqa: ANN001
+def test_unusable_clouds_are_refused(allegro) -> None:
     truncated = detection(ball_cloud())
     truncated.object.cloud.data = truncated.object.cloud.data[:1000]
     elsewhere = detection(ball_cloud())
@@ -242,7 +242,7 @@ def test_unusable_clouds_are_refused(allegro) -> None:  # noqa: ANN001
         assert words in result.error_msg
 
 
-def test_objects_too_large_or_out_of_reach_have_no_grasp(allegro) -> None:  # noqa: ANN001
+def test_objects_too_large_or_out_of_reach_have_no_grasp(allegro) -> None:
     large = synthesize(allegro, detection(ball_cloud(0.6), size=0.6))
     far = synthesize(allegro, detection(ball_cloud(x=2.0), x=2.0))
     for result in (large, far):
@@ -250,7 +250,7 @@ def test_objects_too_large_or_out_of_reach_have_no_grasp(allegro) -> None:  # no
         assert result.error_msg
 
 
-def test_an_empty_table(allegro) -> None:  # noqa: ANN001
+def test_an_empty_table(allegro) -> None:
     request = ResetSimulation.Request(remove_objects=True)
     assert allegro.call(ResetSimulation, "/simulation/reset", request).error_code == ErrorCode.OK
     result = allegro.pick()
@@ -264,7 +264,7 @@ def altered(grasp: GraspMsg, change: Callable[[GraspMsg], None]) -> ExecuteGrasp
     return goal
 
 
-def test_unusable_grasps_are_refused(allegro, picked: PickObject.Result) -> None:  # noqa: ANN001
+def test_unusable_grasps_are_refused(allegro, picked: PickObject.Result) -> None:
     import copy
 
     def too_few(grasp: GraspMsg) -> None:
@@ -289,26 +289,26 @@ def test_unusable_grasps_are_refused(allegro, picked: PickObject.Result) -> None
 class Goal:
     """An execution under way whose phases are watched."""
 
-    def __init__(self, stack, grasp: GraspMsg, **fields: bool) -> None:  # noqa: ANN001
+    def __init__(self, stack, grasp: GraspMsg, **fields: bool) -> None:
         self._stack = stack
         self.phases: list[str] = []
         goal = ExecuteGrasp.Goal(grasp=grasp, **fields)
         self.handle = stack.send(ExecuteGrasp, "/execute_grasp", goal, self._on_feedback)
 
-    def _on_feedback(self, message) -> None:  # noqa: ANN001
+    def _on_feedback(self, message) -> None:
         self.phases.append(message.feedback.state.phase_name)
 
     def reach(self, phase: str) -> None:
         """Wait for a phase."""
         self._stack.until(lambda: phase in self.phases, f"the phase {phase}", 60.0)
 
-    def result(self):  # noqa: ANN201
+    def result(self):
         """Status and result."""
         return self._stack.result(self.handle)
 
 
 @pytest.mark.parametrize("phase", ["APPROACH", "LIFT"])
-def test_cancel(allegro, picked: PickObject.Result, phase: str) -> None:  # noqa: ANN001
+def test_cancel(allegro, picked: PickObject.Result, phase: str) -> None:
     allegro.spawn("tomato_soup_can")
     goal = Goal(allegro, picked.grasp)
     goal.reach(phase)
@@ -320,7 +320,7 @@ def test_cancel(allegro, picked: PickObject.Result, phase: str) -> None:  # noqa
         assert goal.phases[-3:] == ["PLACE", "RELEASE", "RETREAT"]
 
 
-def test_a_second_goal_is_busy_unless_it_preempts(allegro, picked: PickObject.Result) -> None:  # noqa: ANN001
+def test_a_second_goal_is_busy_unless_it_preempts(allegro, picked: PickObject.Result) -> None:
     allegro.spawn("tomato_soup_can")
     first = Goal(allegro, picked.grasp)
     first.reach("APPROACH")
@@ -333,7 +333,7 @@ def test_a_second_goal_is_busy_unless_it_preempts(allegro, picked: PickObject.Re
     assert third.result().result.error_code == ErrorCode.CANCELLED
 
 
-def test_a_second_pick_is_busy(allegro) -> None:  # noqa: ANN001
+def test_a_second_pick_is_busy(allegro) -> None:
     allegro.spawn("tomato_soup_can")
     first = allegro.send(PickObject, "/pick_object", PickObject.Goal())
     assert allegro.pick().error_code == ErrorCode.BUSY
@@ -343,7 +343,7 @@ def test_a_second_pick_is_busy(allegro) -> None:  # noqa: ANN001
     assert answer.result.error_code == ErrorCode.CANCELLED
 
 
-def test_pause_and_reset(allegro) -> None:  # noqa: ANN001
+def test_pause_and_reset(allegro) -> None:
     def time() -> float:
         return c.seconds_from_stamp(allegro.message(Clock, "/clock").clock)
 
@@ -355,11 +355,14 @@ def test_pause_and_reset(allegro) -> None:  # noqa: ANN001
     assert time() == paused
     pause(False)
     allegro.until(lambda: time() > paused, "time to go on")
-    assert allegro.call(ResetSimulation, "/simulation/reset", ResetSimulation.Request()).error_code == 0
+    assert (
+        allegro.call(ResetSimulation, "/simulation/reset", ResetSimulation.Request()).error_code
+        == 0
+    )
     assert time() > paused
 
 
-def close_goal(hand: HandModel, joints: list[str], seconds: int, target: float):  # noqa: ANN201
+def close_goal(hand: HandModel, joints: list[str], seconds: int, target: float):
     goal = FollowJointTrajectory.Goal()
     goal.trajectory.joint_names = joints
     point = JointTrajectoryPoint(positions=[target] * len(joints))
@@ -368,7 +371,7 @@ def close_goal(hand: HandModel, joints: list[str], seconds: int, target: float):
     return goal
 
 
-def test_joint_trajectories(allegro, hand: HandModel) -> None:  # noqa: ANN001
+def test_joint_trajectories(allegro, hand: HandModel) -> None:
     name = "/hand_controller/follow_joint_trajectory"
     joints = list(hand.joint_names[1:3])
     done = allegro.run(FollowJointTrajectory, name, close_goal(hand, joints, 1, 0.6))
@@ -387,7 +390,7 @@ def test_joint_trajectories(allegro, hand: HandModel) -> None:  # noqa: ANN001
     assert allegro.result(handle).status == GoalStatus.STATUS_CANCELED
 
 
-def test_bad_commands_move_nothing(allegro, hand: HandModel) -> None:  # noqa: ANN001
+def test_bad_commands_move_nothing(allegro, hand: HandModel) -> None:
     commands = allegro.node.create_publisher(Float64MultiArray, "/hand_controller/commands", 1)
     targets = allegro.node.create_publisher(PoseStamped, "/wrist_controller/target_pose", 1)
     allegro.until(lambda: commands.get_subscription_count(), "the connection")
@@ -401,13 +404,13 @@ def test_bad_commands_move_nothing(allegro, hand: HandModel) -> None:  # noqa: A
     assert allegro.process("bridge") is not None
 
 
-def test_an_illegal_transition_is_refused(allegro) -> None:  # noqa: ANN001
+def test_an_illegal_transition_is_refused(allegro) -> None:
     request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
     assert not allegro.call(ChangeState, "/executor/change_state", request).success
     assert allegro.is_active()
 
 
-def test_a_deactivated_node_says_so(allegro, picked: PickObject.Result) -> None:  # noqa: ANN001
+def test_a_deactivated_node_says_so(allegro, picked: PickObject.Result) -> None:
     request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
     assert allegro.call(ChangeState, "/executor/change_state", request).success
     result = allegro.run(ExecuteGrasp, "/execute_grasp", ExecuteGrasp.Goal(grasp=picked.grasp))

@@ -6,13 +6,13 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs the environment of setup.bash")
 
-from dexgrasp_interfaces.msg import ErrorCode  # noqa: E402
+from dexgrasp_interfaces.msg import ErrorCode
 
 pytestmark = pytest.mark.ros
 DOMAIN_ID = 72
 
 
-def test_a_pick_lifts_the_object(leap) -> None:  # noqa: ANN001
+def test_a_pick_lifts_the_object(leap) -> None:
     assert leap.spawn("tomato_soup_can").error_code == ErrorCode.OK
     result = leap.pick(seed=0)
     assert (result.error_code, result.error_msg) == (ErrorCode.OK, "")

@@ -9,12 +9,12 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs the environment of setup.bash")
 
-from builtin_interfaces.msg import Duration  # noqa: E402
-from dexgrasp_nodes.trajectory import UnknownJointsError, read_trajectory  # noqa: E402
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint  # noqa: E402
+from builtin_interfaces.msg import Duration
+from dexgrasp_nodes.trajectory import UnknownJointsError, read_trajectory
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from dexgrasp.errors import ExecutionError  # noqa: E402
-from dexgrasp.hands import HandModel  # noqa: E402
+from dexgrasp.errors import ExecutionError
+from dexgrasp.hands import HandModel
 
 pytestmark = pytest.mark.ros
 
@@ -24,7 +24,7 @@ def hand() -> HandModel:
     return HandModel.load("allegro_right")
 
 
-def trajectory(hand: HandModel, *points: tuple[float, list[float]], **fields) -> JointTrajectory:  # noqa: ANN003
+def trajectory(hand: HandModel, *points: tuple[float, list[float]], **fields) -> JointTrajectory:
     names = list(hand.joint_names[:2])
     message = JointTrajectory(joint_names=names)
     for seconds, positions in points:

@@ -139,9 +139,12 @@ def test_published_joint_orders() -> None:
     assert allegro.to_order(q, "wonik_ros2_v4")[0] == 12
     # LEAP_Hand_Sim: flexion first, thumb second
     assert list(leap.to_order(q, "isaac_gym")[:5]) == [1, 0, 2, 3, 12]
-    assert dict(zip(leap.order_names("menagerie"), leap.to_order(q, "menagerie"), strict=True))[
-        "if_rot"
-    ] == 0
+    assert (
+        dict(zip(leap.order_names("menagerie"), leap.to_order(q, "menagerie"), strict=True))[
+            "if_rot"
+        ]
+        == 0
+    )
     # 2048 ticks, pi, is the simulation's zero
     np.testing.assert_allclose(leap.to_order(np.zeros(16), "dynamixel"), np.pi)
 

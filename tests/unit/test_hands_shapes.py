@@ -143,7 +143,8 @@ def test_self_collision_is_seen(name: str) -> None:
     links = hand.sphere_link
     free = np.array(
         [
-            (links[b], links[a]) not in joined and links[a] != links[b]
+            (links[b], links[a]) not in joined
+            and links[a] != links[b]
             and (links[a], links[b]) not in joined
             for a, b in zip(first, second, strict=True)
         ]

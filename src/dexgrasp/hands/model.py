@@ -215,8 +215,13 @@ class HandModel:
         """Where the hand may touch: tips, the inner sides of the other links, and the palm."""
         extended = self.forward(self.clip(np.zeros(self.joint_count)))[0]
         return hand_contacts(
-            self.links, self.primitives, extended, self.distal_links, self.pad_directions,
-            self.tip_offsets, self.T_palm_grasp[:3, 2],
+            self.links,
+            self.primitives,
+            extended,
+            self.distal_links,
+            self.pad_directions,
+            self.tip_offsets,
+            self.T_palm_grasp[:3, 2],
         )
 
     @cached_property

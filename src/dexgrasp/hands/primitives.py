@@ -73,9 +73,7 @@ def _capsule_distance(p: Array, size: Array) -> Array:
 
 
 def _cylinder_distance(p: Array, size: Array) -> Array:
-    over = np.stack(
-        [np.hypot(p[:, 0], p[:, 1]) - size[0], np.abs(p[:, 2]) - 0.5 * size[1]], axis=1
-    )
+    over = np.stack([np.hypot(p[:, 0], p[:, 1]) - size[0], np.abs(p[:, 2]) - 0.5 * size[1]], axis=1)
     outside = np.linalg.norm(np.maximum(over, 0.0), axis=1)
     return outside + np.minimum(over.max(axis=1), 0.0)
 

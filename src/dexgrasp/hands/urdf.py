@@ -135,9 +135,7 @@ def _number(tree: UrdfTree, joint: ElementTree.Element, joint_order: tuple[str, 
     return joint_order.index(name)
 
 
-def _link(
-    element: ElementTree.Element, parent: int, joint: int, pose: Array, axis: Array
-) -> Link:
+def _link(element: ElementTree.Element, parent: int, joint: int, pose: Array, axis: Array) -> Link:
     name, inertial = element.attrib["name"], element.find("inertial")
     if inertial is None:
         return Link(name, parent, joint, pose, axis, 0.0, np.zeros(3), np.zeros((3, 3)))

@@ -47,10 +47,16 @@ def depth_frame(
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
     for mesh in (table, *meshes):
         vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
-        scene.add_triangles(vertices.astype(np.float32), faces.astype(np.uint32))
+        scene.add_triangles(tensor(vertices, np.float32), tensor(faces, np.uint32))
     # Directions of unit depth, so that the ray's parameter at the hit is the depth.
     direction = pixel_rays(intrinsics) @ T_world_camera[:3, :3].T.astype(np.float32)
     origin = np.broadcast_to(T_world_camera[:3, 3].astype(np.float32), direction.shape)
-    depth = scene.cast_rays(np.concatenate([origin, direction], axis=-1))["t_hit"].numpy()
+    rays = tensor(np.concatenate([origin, direction], axis=-1), np.float32)
+    depth = scene.cast_rays(rays)["t_hit"].numpy()
     depth = np.where(np.isfinite(depth), depth, np.float32(0.0))
     return DepthFrame(depth, intrinsics, T_world_camera)
+
+
+def tensor(values: Array, kind: type) -> o3d.core.Tensor:
+    """The values as Open3D takes them."""
+    return o3d.core.Tensor(np.ascontiguousarray(values, dtype=kind))
