@@ -17,7 +17,7 @@ from dexgrasp.types import Array, CameraIntrinsics, DepthFrame
 TABLE_EDGE, TABLE_THICKNESS = 1.2, 0.02  # [m]
 
 
-def looking_at(position: Array, target: Array) -> Array:
+def looking_at(position: Sequence[float] | Array, target: Sequence[float] | Array) -> Array:
     """(4, 4) pose of an upright optical frame at `position` (3,) that looks at `target` (3,)."""
     forward = np.subtract(target, position)
     forward = forward / np.linalg.norm(forward)
@@ -29,7 +29,9 @@ def looking_at(position: Array, target: Array) -> Array:
     return pose
 
 
-def placed(mesh: trimesh.Trimesh, yaw: float, xy: Sequence[float] = (0.0, 0.0)) -> trimesh.Trimesh:
+def placed(
+    mesh: trimesh.Trimesh, yaw: float, xy: Sequence[float] | Array = (0.0, 0.0)
+) -> trimesh.Trimesh:
     """A copy of a mesh, turned by `yaw` [rad], its box's centre above `xy`, on the table z = 0."""
     copy = mesh.copy()
     copy.apply_transform(trimesh.transformations.rotation_matrix(yaw, (0.0, 0.0, 1.0)))
@@ -59,4 +61,4 @@ def depth_frame(
 
 def tensor(values: Array, kind: type) -> o3d.core.Tensor:
     """The values as Open3D takes them."""
-    return o3d.core.Tensor(np.ascontiguousarray(values, dtype=kind))
+    return o3d.core.Tensor.from_numpy(np.ascontiguousarray(values, dtype=kind))

@@ -21,7 +21,7 @@ from dexgrasp_nodes.conversions import observation_from_msgs
 from dexgrasp_nodes.loop import Loop
 from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, StackNode, run
 from dexgrasp_nodes.streams import Stream
-from dexgrasp_nodes.trial_judge import ENDED, TrialJudge
+from dexgrasp_nodes.trial_judge import TrialJudge
 
 PERIOD = 0.02  # [s]; the truth comes at 50 Hz
 PROGRESS_EVERY = 10  # periods between two reports of a running trial
@@ -102,7 +102,7 @@ class EvaluatorNode(StackNode):
         known = self._judge is not None and self._judge.state.trial == state.trial
         if known:
             self._judge.on_state(state, self._observe())
-        elif Phase(state.phase) not in (Phase.IDLE, *ENDED):
+        elif Phase.APPROACH <= state.phase <= Phase.HOLD:
             self._judge = TrialJudge(state, self._hand, self._workers)
 
     def _observe(self) -> Observation | None:
