@@ -138,13 +138,10 @@ class ExecutorNode(StackNode):
             stream.take_all()
         with self._lock:
             trial = self._trial
-            if trial is not None and max(self._joints.age, self._palm.age) > STATE_LOST_AFTER:
-                self._drop(
-                    ErrorCode.STATE_LOST,
-                    f"no joint state or palm pose for {STATE_LOST_AFTER} s; the hand holds",
-                )
-            elif trial is not None and self._runs(trial):
+            if trial is not None and self._runs(trial):
                 self._advance(trial)
+            if trial is not None and not self._runs(trial):
+                self._finish(trial)
             self._publish_state(trial)
 
     def _runs(self, trial: Trial) -> bool:
@@ -159,6 +156,10 @@ class ExecutorNode(StackNode):
         return observation_from_msgs(self._joints.newest, self._palm.newest, forces, self._hand)
 
     def _advance(self, trial: Trial) -> None:
+        if max(self._joints.age, self._palm.age) > STATE_LOST_AFTER:
+            words = f"no joint state or palm pose for {STATE_LOST_AFTER} s; the hand holds"
+            self._drop(ErrorCode.STATE_LOST, words)
+            return
         observation = self._observe()
         command = trial.machine.step(observation)
         self._target = command.T_world_palm[0]
@@ -167,8 +168,6 @@ class ExecutorNode(StackNode):
         self._palm_target.publish(
             PoseStamped(header=header(now, WORLD_FRAME), pose=pose_to_msg(self._target))
         )
-        if not self._runs(trial):
-            self._finish(trial)
 
     def _finish(self, trial: Trial) -> None:
         fault = Fault(int(trial.machine.fault[0]))
