@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark clean
+.PHONY: help setup setup-jazzy demo test test-stack test-jazzy lint types benchmark clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,7 +33,13 @@ test-jazzy: setup-jazzy  ## Run the ROS tests on the ROS 2 Jazzy wheels
 	@$(JAZZY) && python -m pytest tests/ros $(PYTEST_ARGS)
 
 lint: setup  ## Run ruff, pyright and hadolint
-	@$(ENVIRONMENT) && ruff check . && ruff format --check . && pyright && \
+	@$(ENVIRONMENT) && ruff check . && ruff format --check .
+
+types: setup  ## Run pyright over library and tools
+	@$(ENVIRONMENT) && pyright
+
+test-stack: setup  ## Run the tests of the whole stack over DDS (minutes; need a quiet machine)
+	@$(ENVIRONMENT) && python -m pytest tests/ros $(PYTEST_ARGS) && \
 	  hadolint docker/Dockerfile
 
 benchmark: setup  ## Measure success and latency: make benchmark ARGS="--hands leap_right"
