@@ -26,8 +26,9 @@ demo: setup  ## Pick objects: make demo HAND=leap_right OBJECTS=mug,bowl SEED=3 
 	@$(ENVIRONMENT) && dexgrasp launch demo.launch.xml hand:=$(HAND) seed:=$(SEED) \
 	  ros2_control_hardware_type:=$(BACKEND) $(if $(OBJECTS),objects:=$(OBJECTS))
 
-test: setup lint  ## Run the linters and all tests
-	@$(ENVIRONMENT) && python -m pytest $(PYTEST_ARGS)
+test: setup lint  ## Run ruff, the library's tests and the quick ROS tests
+	@$(ENVIRONMENT) && python -m pytest tests/unit tests/backends tests/ros/test_conversions.py \
+	  tests/ros/test_trajectory.py tests/ros/test_underlay.py $(PYTEST_ARGS)
 
 test-jazzy: setup-jazzy  ## Run the ROS tests on the ROS 2 Jazzy wheels
 	@$(JAZZY) && python -m pytest tests/ros $(PYTEST_ARGS)

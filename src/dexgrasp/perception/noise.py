@@ -51,7 +51,7 @@ class DepthNoise:
         noisy = np.where(valid, clean, np.float32(0.0))
         self._edges(clean, noisy, rng)
         noisy = self._disparity(noisy, intrinsics, rng)
-        noisy[self._lost(clean, intrinsics, rng)] = 0.0
+        noisy.ravel()[self._lost(clean, intrinsics, rng)] = 0.0
         noisy[~valid] = 0.0
         return noisy
 
@@ -92,12 +92,14 @@ class DepthNoise:
         return np.where(depth > 0.0, scale / step / disparity, np.float32(0.0))
 
     def _lost(self, clean: Array, intrinsics: CameraIntrinsics, rng: np.random.Generator) -> Array:
-        """Pixels that show a surface edge-on, and a few anywhere."""
+        """Flat indices of pixels that show a surface edge-on, and of a few anywhere."""
         config = self.config
         # Depth changes by z tan(angle) / f from one pixel to the next.
-        slope = np.zeros_like(clean)
-        slope[:, 1:] = np.abs(np.diff(clean, axis=1))
-        slope[1:] = np.maximum(slope[1:], np.abs(np.diff(clean, axis=0)))
-        grazing = slope > clean * np.float32(np.tan(config.grazing_angle) / intrinsics.fx)
-        draw = rng.random(clean.shape, dtype=np.float32)
-        return draw < np.where(grazing, np.float32(config.grazing_hole), np.float32(config.hole))
+        limit = clean * np.float32(np.tan(config.grazing_angle) / intrinsics.fx)
+        grazing = np.zeros(clean.shape, bool)
+        grazing[:, 1:] = np.abs(np.diff(clean, axis=1)) > limit[:, 1:]
+        grazing[1:] |= np.abs(np.diff(clean, axis=0)) > limit[1:]
+        edge_on = np.flatnonzero(grazing)
+        edge_on = edge_on[rng.random(len(edge_on)) < config.grazing_hole]
+        anywhere = rng.integers(clean.size, size=rng.binomial(clean.size, config.hole))
+        return np.concatenate([edge_on, anywhere])
