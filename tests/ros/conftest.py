@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,7 @@ def launched(domain_id: int, hand: str, folder: Path) -> Iterator[Stack]:
         finally:
             stack.close()
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=30.0)
+            assert process.wait(timeout=30.0) == 128 + signal.SIGINT
 
 
 @pytest.fixture(scope="module")
@@ -165,9 +165,7 @@ def allegro(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Stack]
         yield stack
 
 
-@pytest.fixture(scope="module")
-def leap(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Stack]:
-    """The same with the LEAP."""
-    folder = tmp_path_factory.mktemp("stack")
-    with launched(request.module.DOMAIN_ID, "leap_right", folder) as stack:
-        yield stack
+@pytest.fixture
+def launch_stack() -> Callable[..., AbstractContextManager[Stack]]:
+    """`launched`, for a test that also looks at how its stack ends."""
+    return launched

@@ -26,6 +26,8 @@ from dexgrasp_interfaces.srv import SpawnObject
 from dexgrasp_nodes.conversions import header, picture_to_msg
 from dexgrasp_nodes.demo_node import main
 from dexgrasp_nodes.node_base import LATCHED
+from dexgrasp_nodes.stack_health import StackHealth
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.action.server import ActionServer, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.context import Context
@@ -332,3 +334,12 @@ def test_ctrl_c_ends_the_demo(stack: FakeStack, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10.0)
     assert process.returncode == 130
+
+
+def test_health_is_summed_up_per_node_and_figure() -> None:
+    health = StackHealth()
+    for rate in ("124.0", "126.0", "nan", "unknown"):
+        values = [KeyValue(key="rate", value=rate), KeyValue(key="paused", value="False")]
+        status = DiagnosticStatus(name="/robot/executor", values=values)
+        health.add(DiagnosticArray(status=[status]))
+    assert health.summary() == {"executor": {"rate": {"min": 124.0, "median": 125.0, "max": 126.0}}}

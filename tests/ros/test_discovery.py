@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.ros
 
 PARTICIPANTS = 14
-DOMAIN = 61
+DOMAIN = 60
 
 
 def test_nodes_that_start_together_find_each_other() -> None:

@@ -410,9 +410,12 @@ def test_an_illegal_transition_is_refused(allegro) -> None:
     assert allegro.is_active()
 
 
-def test_a_deactivated_node_says_so(allegro, picked: PickObject.Result) -> None:
+def test_a_deactivated_node_says_so_and_stays_so(allegro, picked: PickObject.Result) -> None:
     request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE))
     assert allegro.call(ChangeState, "/executor/change_state", request).success
+    allegro.until(lambda: not allegro.is_active(), "the manager to notice", 10.0)
     result = allegro.run(ExecuteGrasp, "/execute_grasp", ExecuteGrasp.Goal(grasp=picked.grasp))
-    assert result.error_code in (ErrorCode.NOT_ACTIVE, ErrorCode.CANCELLED, ErrorCode.OK)
+    assert result.error_code == ErrorCode.NOT_ACTIVE
+    assert not allegro.is_active()
+    assert allegro.call(Trigger, "/lifecycle_manager/startup", Trigger.Request()).success
     allegro.until(allegro.is_active, "the manager to activate it again", 30.0)

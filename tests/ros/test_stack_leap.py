@@ -1,6 +1,8 @@
-"""A whole pick with the LEAP."""
+"""A whole pick with the LEAP, and the end of a stack."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +14,16 @@ pytestmark = pytest.mark.ros
 DOMAIN_ID = 72
 
 
-def test_a_pick_lifts_the_object(leap) -> None:
-    assert leap.spawn("tomato_soup_can").error_code == ErrorCode.OK
-    result = leap.pick(seed=0)
-    assert (result.error_code, result.error_msg) == (ErrorCode.OK, "")
-    report = leap.until(lambda: [r for r in leap.reports if r.finished], "a report", 20.0)[0]
-    assert report.success
-    assert (report.hand, report.object) == ("leap_right", "tomato_soup_can")
+def test_a_pick_lifts_the_object_and_the_stack_ends_without_complaint(
+    launch_stack, tmp_path: Path
+) -> None:
+    with launch_stack(DOMAIN_ID, "leap_right", tmp_path) as leap:
+        assert leap.spawn("tomato_soup_can").error_code == ErrorCode.OK
+        result = leap.pick(seed=0)
+        assert (result.error_code, result.error_msg) == (ErrorCode.OK, "")
+        report = leap.until(lambda: [r for r in leap.reports if r.finished], "a report", 20.0)[0]
+        assert report.success
+        assert (report.hand, report.object) == ("leap_right", "tomato_soup_can")
+    log = (tmp_path / "launch.log").read_text()
+    for complaint in ("[ERROR]", "Traceback", "never retrieved", "still running"):
+        assert complaint not in log, log

@@ -38,7 +38,7 @@ def test_four_of_five_planned_picks_pass(
 
 def test_a_finished_trial_is_on_disk_at_once(tmp_path: Path) -> None:
     session = TrialSession(tmp_path, "Demo", 5, {}, "make demo")
-    result = session.finish(make_result(True), make_film())
+    result = session.finish(make_result(True), make_film(), {})
     assert (tmp_path / result.picture).is_file()
     assert (tmp_path / result.animation).is_file()
     report = json.loads((tmp_path / "report.json").read_text())
@@ -48,18 +48,18 @@ def test_a_finished_trial_is_on_disk_at_once(tmp_path: Path) -> None:
 
 def test_trials_of_one_object_keep_their_own_pictures(tmp_path: Path) -> None:
     session = TrialSession(tmp_path, "Demo", 2, {}, "make demo")
-    first, second = (session.finish(make_result(True), make_film()) for _ in range(2))
+    first, second = (session.finish(make_result(True), make_film(), {}) for _ in range(2))
     assert first.picture != second.picture
 
 
 def test_a_trial_without_frames_is_reported_without_pictures(tmp_path: Path) -> None:
     session = TrialSession(tmp_path, "Demo", 1, {}, "make demo")
-    assert session.finish(make_result(False), TrialFilm()).picture == ""
+    assert session.finish(make_result(False), TrialFilm(), {}).picture == ""
     assert list(tmp_path.glob("*.png")) == []
 
 
 def test_an_object_name_cannot_leave_the_folder(tmp_path: Path) -> None:
     session = TrialSession(tmp_path / "run", "Demo", 1, {}, "make demo")
     session.folder.mkdir()
-    result = session.finish(make_result(True, "../mug"), make_film())
+    result = session.finish(make_result(True, "../mug"), make_film(), {})
     assert (session.folder / result.picture).resolve().parent == session.folder.resolve()

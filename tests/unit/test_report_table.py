@@ -13,6 +13,7 @@ from dexgrasp.evaluation.report_table import (
     TrialBoard,
     failure_table,
     latency_table,
+    stack_lines,
     success_table,
     summary_lines,
 )
@@ -97,3 +98,24 @@ def test_failures_are_counted_by_reason() -> None:
     assert "[lost]" in text
     (row,) = (line for line in text.splitlines() if "lost" in line)
     assert row.split("│")[1].strip() == "2"
+
+
+def test_the_stack_lines_tell_how_time_was_kept() -> None:
+    def figure(value: float, low: float, high: float) -> dict[str, float]:
+        return {"min": low, "median": value, "max": high}
+
+    stack = {
+        "executor": {
+            "rate": figure(125.0, 124.0, 125.0),
+            "period_error_p99_ms": figure(1.5, 1.0, 3.25),
+        },
+        "bridge": {
+            "real_time_factor": figure(1.0, 0.98, 1.0),
+            "rate": figure(250.0, 249.0, 250.0),
+            "camera_rate": figure(12.0, 11.0, 12.0),
+        },
+    }
+    control, simulation = stack_lines(stack)
+    assert control == "control loop: 125.0 Hz, p99 period error 1.50 ms (worst window 3.25)"
+    assert "1.000 (lowest 0.980), joint states 250 Hz, depth 12.0 Hz" in simulation
+    assert stack_lines({"executor": {}}) == []

@@ -25,11 +25,16 @@ export LD_LIBRARY_PATH={libraries}
 export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
 """
 
+# Kilted's Fast DDS warns about the older name, Jazzy's knows no other.
+PROFILE_VARIABLES = {
+    "kilted": "FASTDDS_DEFAULT_PROFILES_FILE",
+    "jazzy": "FASTRTPS_DEFAULT_PROFILES_FILE",
+}
+
 # One core computes and one is left for the simulation: threads of BLAS only disturb both.
 SETTINGS = """\
 export RMW_IMPLEMENTATION=rmw_fastrtps_cpp
-export FASTDDS_DEFAULT_PROFILES_FILE={profile}
-export FASTRTPS_DEFAULT_PROFILES_FILE={profile}
+export {profile_variable}={profile}
 export ROS_AUTOMATIC_DISCOVERY_RANGE=${{ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}}
 export MUJOCO_GL=${{MUJOCO_GL:-egl}}
 export OMP_NUM_THREADS=${{OMP_NUM_THREADS:-1}}
@@ -46,7 +51,8 @@ def activation(layout: Layout, overlays: Sequence[Path]) -> str:
         libraries = ":".join(map(str, library_folders(layout)))
         text += WHEELS.format(venv=venv, libraries=quote(libraries))
     profile = layout.root / "config" / "ros" / "fastdds.xml"
-    text += SETTINGS.format(profile=quote(str(profile)))
+    variable = PROFILE_VARIABLES[layout.distribution]
+    text += SETTINGS.format(profile=quote(str(profile)), profile_variable=variable)
     return text + "".join(_source(overlay) for overlay in overlays)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Sequence
@@ -21,10 +22,17 @@ from dexgrasp.evaluation.benchmark import (
 )
 from dexgrasp.evaluation.benchmark_ros import require_ros, run_through_ros
 from dexgrasp.evaluation.configuration import resolved_configuration
-from dexgrasp.evaluation.report import Report, machine_line, new_results_folder, write_report
+from dexgrasp.evaluation.report import (
+    Report,
+    machine_line,
+    new_results_folder,
+    plain,
+    write_report,
+)
 from dexgrasp.evaluation.report_table import (
     failure_table,
     latency_table,
+    stack_lines,
     success_table,
     summary_lines,
 )
@@ -33,6 +41,7 @@ from dexgrasp.hands import hand_names
 from dexgrasp.objects import object_names
 
 ALL = "all"
+TRIALS_FILE = "trials.jsonl"  # grows while the benchmark runs: an interrupted one loses nothing
 
 
 def run_benchmark(
@@ -47,15 +56,19 @@ def run_benchmark(
     if through_ros:
         require_ros()
     os.environ.setdefault("MUJOCO_GL", "egl")
-    trials = run_with_progress(make_jobs(names, choices, seeds), processes)
     folder = new_results_folder(out)
+    jobs = make_jobs(names, choices, seeds)
+    trials = run_with_progress(jobs, processes, folder / TRIALS_FILE)
     configuration = resolved_configuration(names, [c.name for c in choices], range(seeds))
     rerun = _rerun(hands, objects, seeds, meshes, ros)
     page = write_report(folder, Report("Pick benchmark", tuple(trials), configuration, rerun))
     print_tables(Console(), "Through the library", trials)
     if through_ros:
-        runs = [run_through_ros(hand, through_ros, 0, folder / "ros" / hand) for hand in names]
-        print_tables(Console(), "Through ROS", [trial for run in runs for trial in run])
+        runs = {h: run_through_ros(h, through_ros, 0, folder / "ros" / h) for h in names}
+        print_tables(Console(), "Through ROS", [trial for run, _ in runs.values() for trial in run])
+        for hand, (_, stack) in runs.items():
+            for line in stack_lines(stack):
+                typer.echo(f"{hand}: {line}")
     typer.echo(f"machine: {machine_line()}")
     typer.echo(f"report: {page}")
 
@@ -66,22 +79,31 @@ def _rerun(hands: str, objects: str, seeds: int, meshes: Path | None, ros: str) 
     return shlex.join(["dexgrasp", "benchmark", *options, "--ros", ros])
 
 
-def run_with_progress(jobs: Sequence[PickJob], processes: int) -> list[TrialResult]:
-    """Run the jobs under a progress bar on stderr that counts the successes."""
+def run_with_progress(jobs: Sequence[PickJob], processes: int, file: Path) -> list[TrialResult]:
+    """Run the jobs; a bar on stderr counts the successes and `file` takes every result at once.
+
+    Where stderr is no terminal, a line tells of each trial instead.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
+    console = Console(stderr=True)
     finished: list[TrialResult] = []
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console) as progress, file.open("a") as stream:
         task = progress.add_task("picking", total=len(jobs))
 
         def count(result: TrialResult) -> None:
             finished.append(result)
+            stream.write(json.dumps(plain(result.as_dict())) + "\n")
+            stream.flush()
             picked = sum(trial.success for trial in finished)
             progress.update(task, advance=1, description=f"{picked} picked")
+            if not console.is_terminal:
+                words = f"{result.hand} {result.object} seed {result.seed}: {result.verdict}"
+                typer.echo(f"{picked}/{len(finished)} of {len(jobs)}  {words}", err=True)
 
         return run_jobs(jobs, processes, count)
 

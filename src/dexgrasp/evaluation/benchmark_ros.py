@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dexgrasp.errors import BackendError, ConfigError
-from dexgrasp.evaluation.results import TrialResult
+from dexgrasp.evaluation.results import StackFigures, TrialResult
 
 ENOUGH_PICKS, TOO_FEW_PICKS = 0, 1  # exit codes of the demo that come with a whole report
 
@@ -26,8 +26,10 @@ def require_ros() -> None:
 
 def run_through_ros(
     hand: str, objects: Sequence[str], seed: int, folder: Path
-) -> list[TrialResult]:
+) -> tuple[list[TrialResult], StackFigures]:
     """Launch the demo with its results under `folder`; what the nodes print goes to stderr.
+
+    Returns the trials and what the nodes said of themselves.
 
     Raises BackendError when the stack breaks before all objects were tried.
     """
@@ -39,4 +41,5 @@ def run_through_ros(
     if code not in (ENOUGH_PICKS, TOO_FEW_PICKS):
         raise BackendError(f"'{' '.join(command)}' ended with code {code}; its log tells why")
     (report,) = folder.glob("*/report.json")
-    return [TrialResult.from_dict(trial) for trial in json.loads(report.read_text())["trials"]]
+    content = json.loads(report.read_text())
+    return [TrialResult.from_dict(trial) for trial in content["trials"]], content["stack"]

@@ -83,8 +83,9 @@ def pick(
 def _propose(
     backend: SimBackend, synthesizer: GraspSynthesizer, record: PickRecord, seed: int
 ) -> GraspSet:
+    frame = backend.depth()
     start = time.perf_counter()
-    scene = perceive(backend.depth())
+    scene = perceive(frame)
     seen = time.perf_counter()
     geometry = GraspGeometry.from_detection(scene.objects[0])
     completed = time.perf_counter()

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from dexgrasp.evaluation.report_page import PageContent, render_page
-from dexgrasp.evaluation.results import Summary, TrialResult, group_by, summarise
+from dexgrasp.evaluation.results import StackFigures, Summary, TrialResult, group_by, summarise
 
 RECORDED_PACKAGES = ("dexgrasp", "mujoco", "numpy", "open3d", "ros-rclpy")
 RECORDING_PATTERN = "**/*.mcap"
@@ -27,13 +27,14 @@ class Report:
     """A finished run.
 
     configuration: every resolved configuration, by name.  rerun: the shell command that
-    repeats the run.  created: local time, ISO 8601.
+    repeats the run.  stack: figures of the ROS nodes.  created: local time, ISO 8601.
     """
 
     title: str
     trials: tuple[TrialResult, ...]
     configuration: Mapping[str, Any]
     rerun: str
+    stack: StackFigures = field(default_factory=dict)
     created: str = field(default_factory=lambda: datetime.now().isoformat(timespec="seconds"))
 
     @property
@@ -48,6 +49,7 @@ class Report:
             "created": self.created,
             "rerun": self.rerun,
             "summary": self.summary.as_dict(),
+            "stack": self.stack,
             "by_hand": _grouped(self.trials, "hand"),
             "by_object": _grouped(self.trials, "object"),
             "trials": [trial.as_dict() for trial in self.trials],
@@ -98,6 +100,7 @@ def _content(folder: Path, report: Report, configuration: str) -> PageContent:
         summary=report.summary,
         configuration=configuration,
         recordings=tuple(recordings),
+        stack=report.stack,
         environment={**describe_machine(), **package_versions()},
     )
 

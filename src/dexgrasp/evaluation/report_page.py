@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from dexgrasp.evaluation.markup import Markup, element
 from dexgrasp.evaluation.report_style import STYLE
-from dexgrasp.evaluation.results import Share, Summary, TrialResult
+from dexgrasp.evaluation.results import Share, StackFigures, Summary, TrialResult
 
 # Pass rates of the survey's evaluator (Deep learning for dexterous grasping, table of its
 # evaluation section): simulation and mesh plausibility.
@@ -29,6 +29,7 @@ class PageContent:
     summary: Summary
     configuration: str
     recordings: Sequence[str]
+    stack: StackFigures
     environment: Mapping[str, str]
 
 
@@ -51,6 +52,7 @@ def render_page(content: PageContent) -> str:
             _gallery(content.trials),
             _latencies(content.summary),
             _files(content),
+            _details("The nodes while they worked", _stack(content.stack)) if content.stack else None,
             _details("Configuration", element("pre", content.configuration)),
             _details("Machine and versions", _environment(content.environment)),
         ),
@@ -221,6 +223,21 @@ def _files(content: PageContent) -> Markup:
 
 def _details(title: str, child: Markup) -> Markup:
     return element("details", element("summary", title), child)
+
+
+def _stack(stack: StackFigures) -> Markup:
+    titles = element("tr", *(element("th", t) for t in ("Node", "Figure", "Lowest", "Median", "Highest")))
+    rows = (
+        element(
+            "tr",
+            element("td", node),
+            element("td", readable(key)),
+            *(element("td", number(figure[which], 3)) for which in ("min", "median", "max")),
+        )
+        for node, figures in stack.items()
+        for key, figure in figures.items()
+    )
+    return element("table", element("thead", titles), element("tbody", *rows), class_="narrow")
 
 
 def _environment(values: Mapping[str, str]) -> Markup:

@@ -18,7 +18,7 @@ from dexgrasp.evaluation.report_page import (
     percent,
     yes_or_no,
 )
-from dexgrasp.evaluation.results import Share, Summary, TrialResult, group_by, summarise
+from dexgrasp.evaluation.results import Share, StackFigures, Summary, TrialResult, group_by, summarise
 
 COLUMNS = ("object", "phase", "grasp", "score", "height", "slip", "plausible", "verdict")
 LINE_WIDTHS = (24, 17, 10, 6, 8, 5, 10, 0)
@@ -129,6 +129,26 @@ def summary_lines(summary: Summary) -> list[str]:
     return [*lines, f"median {', '.join(stages)}"] if stages else lines
 
 
+def stack_lines(stack: StackFigures) -> list[str]:
+    """How well the nodes kept their time: the figures that the real-time promises are about."""
+    lines = []
+    control, bridge = stack.get("executor", {}), stack.get("bridge", {})
+    if {"rate", "period_error_p99_ms"} <= control.keys():
+        rate, late = control["rate"], control["period_error_p99_ms"]
+        lines.append(
+            f"control loop: {rate['median']:.1f} Hz, p99 period error {late['median']:.2f} ms "
+            f"(worst window {late['max']:.2f})"
+        )
+    if {"real_time_factor", "rate", "camera_rate"} <= bridge.keys():
+        factor = bridge["real_time_factor"]
+        lines.append(
+            f"simulation: real-time factor {factor['median']:.3f} (lowest {factor['min']:.3f}), "
+            f"joint states {bridge['rate']['median']:.0f} Hz, "
+            f"depth {bridge['camera_rate']['median']:.1f} Hz"
+        )
+    return lines
+
+
 def _share_line(label: str, share: Share, survey: float) -> str:
     low, high = share.interval
     return (
@@ -165,8 +185,10 @@ def latency_table(trials: Sequence[TrialResult]) -> Table:
 
 
 def failure_table(trials: Sequence[TrialResult]) -> Table:
-    """How often trials failed for each reason, the most frequent first."""
-    reasons = Counter((t.phase.lower(), t.verdict) for t in trials if not t.success)
+    """How often trials failed for each reason, the most frequent first; details are left out."""
+    reasons = Counter(
+        (t.phase.lower(), t.verdict.partition(";")[0]) for t in trials if not t.success
+    )
     table = Table("count", "last phase", "reason", title="Failures", title_justify="left")
     for (phase, verdict), count in reasons.most_common():
         table.add_row(str(count), phase, Text(verdict))

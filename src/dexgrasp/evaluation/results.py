@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from dexgrasp.evaluation.pick import PickRecord
 
 NOT_MEASURED = math.nan
+StackFigures = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Node to figure to its `min`, `median` and `max` over a run, in the figure's own unit."""
 NORMAL_QUANTILE_95 = 1.959964  # two-sided 95 %
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from dexgrasp.evaluation.pictures import TrialFilm
 from dexgrasp.evaluation.report import Report, write_report
-from dexgrasp.evaluation.results import TrialResult
+from dexgrasp.evaluation.results import StackFigures, TrialResult
 
 REQUIRED_RATE = 0.8  # 4 of 5
 
@@ -28,15 +28,18 @@ class TrialSession:
         self.folder = folder
         self.planned = planned
         self.results: list[TrialResult] = []
+        self.stack: StackFigures = {}
         self._title = title
         self._configuration = configuration
         self._rerun = rerun
 
-    def finish(self, result: TrialResult, film: TrialFilm) -> TrialResult:
+    def finish(self, result: TrialResult, film: TrialFilm, stack: StackFigures) -> TrialResult:
         """Save the film, add the result with its media and write the report; returns it.
 
         A film without frames is left out: a trial that fails early may have none.
+        stack: what the nodes have said of themselves so far.
         """
+        self.stack = stack
         if film.frames:
             stem = f"{len(self.results) + 1:02d}_{re.sub(r'[^A-Za-z0-9_-]', '_', result.object)}"
             film.save_still(self.folder / f"{stem}.png")
@@ -48,7 +51,7 @@ class TrialSession:
 
     def write(self) -> Path:
         """Write the report with what there is; returns the path of its page."""
-        report = Report(self._title, tuple(self.results), self._configuration, self._rerun)
+        report = Report(self._title, tuple(self.results), self._configuration, self._rerun, self.stack)
         return write_report(self.folder, report)
 
     @property

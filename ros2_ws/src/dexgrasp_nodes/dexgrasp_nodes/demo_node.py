@@ -17,6 +17,7 @@ import rclpy
 from dexgrasp_interfaces.action import PickObject
 from dexgrasp_interfaces.msg import ErrorCode, TrialReport
 from dexgrasp_interfaces.srv import SpawnObject
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.action.client import ActionClient
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -30,13 +31,14 @@ from dexgrasp.errors import DexgraspError, UnknownNameError
 from dexgrasp.evaluation.configuration import resolved_configuration
 from dexgrasp.evaluation.pictures import TrialFilm
 from dexgrasp.evaluation.report import new_results_folder
-from dexgrasp.evaluation.report_table import TrialBoard, summary_lines
+from dexgrasp.evaluation.report_table import TrialBoard, stack_lines, summary_lines
 from dexgrasp.evaluation.results import TrialResult, summarise
 from dexgrasp.evaluation.session import TrialSession
 from dexgrasp.objects import object_names
 from dexgrasp_nodes.conversions import picture_from_msg, seconds_from_stamp, trial_result
 from dexgrasp_nodes.node_base import LATCHED
 from dexgrasp_nodes.node_parameters import read_parameters
+from dexgrasp_nodes.stack_health import StackHealth
 
 DEFAULT_OBJECTS = "tomato_soup_can,sugar_box,baseball,mustard_bottle,mug"
 POLL_PERIOD = 0.1  # [s]
@@ -75,17 +77,23 @@ class DemoNode(Node):
         self.trial = 0
         self.fault: Exception | None = None
         self.film = TrialFilm()
+        self.health = StackHealth()
         self.reports: dict[int, TrialReport] = {}
         self._spawn = self.create_client(SpawnObject, "simulation/spawn_object")
         self._is_active = self.create_client(Trigger, "lifecycle_manager/is_active")
         self._folder = self.create_publisher(String, "results_folder", LATCHED)
         self._pick = ActionClient(self, PickObject, "pick_object")
         self.create_subscription(TrialReport, "trial_reports", self._on_report, 10)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50)
         self.create_subscription(Image, "overview/image", self._on_image, qos_profile_sensor_data)
 
     def _on_report(self, message: TrialReport) -> None:
         if message.finished:
             self.reports[message.trial] = message
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        if self.stage:  # only while the whole stack is at work
+            self.health.add(message)
 
     def _on_image(self, message: Image) -> None:
         if self.stage == EXECUTION and self.trial:
@@ -218,8 +226,9 @@ def run_demo(node: DemoNode) -> bool:
     session = TrialSession(folder, title, len(node.objects), configuration, rerun)
     with TrialBoard(title) as board:
         for name in node.objects:
-            board.finished(session.finish(run_trial(node, name, board), node.film))
-    for line in summary_lines(summarise(session.results)):
+            result = run_trial(node, name, board)
+            board.finished(session.finish(result, node.film, node.health.summary()))
+    for line in summary_lines(summarise(session.results)) + stack_lines(session.stack):
         print(line, flush=True)
     print(f"report: {session.write()}", flush=True)
     return session.passed

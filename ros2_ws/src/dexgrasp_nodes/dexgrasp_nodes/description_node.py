@@ -53,6 +53,10 @@ class DescriptionNode(Node):
         self._loop = Loop("description", 1.0 / rate, self._publish, self._on_error)
         self._loop.start()
 
+    def halt(self) -> None:
+        """Stop publishing."""
+        self._loop.stop()
+
     def _on_error(self, error: Exception) -> None:
         self.get_logger().error(str(error), throttle_duration_sec=1.0)
 

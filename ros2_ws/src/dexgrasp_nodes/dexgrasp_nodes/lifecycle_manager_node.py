@@ -1,7 +1,11 @@
-"""Brings the lifecycle nodes up in order, and up again when one of them was restarted."""
+"""Brings the lifecycle nodes up in order, and up again when one of them was restarted.
+
+A node that somebody deactivated stays so until `~/startup` is called.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 
 from lifecycle_msgs.msg import State, Transition
@@ -35,6 +39,7 @@ class LifecycleManagerNode(Node):
         self._wanted = self.get_parameter("autostart").value
         self._active: dict[str, bool] = {}
         self._failed: set[str] = set()
+        self._finished: set[str] = set()
         group = ReentrantCallbackGroup()
         self._names: list[str] = list(self.get_parameter("node_names").value)
         self._states = {
@@ -48,8 +53,14 @@ class LifecycleManagerNode(Node):
         self.create_service(Trigger, "~/startup", self._on_startup, callback_group=group)
         self.create_service(Trigger, "~/is_active", self._on_is_active, callback_group=group)
         period = self.get_parameter("period").value
+        self._halted = threading.Event()
         self._loop = Loop("manager", period, self._check, self._on_error)
         self._loop.start()
+
+    def halt(self) -> None:
+        """Stop looking at the nodes."""
+        self._halted.set()
+        self._loop.stop()
 
     def _on_error(self, error: Exception) -> None:
         self.get_logger().error(str(error), throttle_duration_sec=5.0)
@@ -57,6 +68,7 @@ class LifecycleManagerNode(Node):
     def _on_startup(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._wanted = True
         self._failed.clear()
+        self._finished.clear()
         response.success = True
         return response
 
@@ -91,9 +103,14 @@ class LifecycleManagerNode(Node):
             state = self._ask_state(name)
             if state is None:
                 self._failed.discard(name)
+            if state == State.PRIMARY_STATE_UNCONFIGURED:
+                self._finished.discard(name)
             if state == State.PRIMARY_STATE_ACTIVE:
+                self._finished.add(name)
                 return True
-            if state not in NEXT or name in self._failed or not self._change(name, NEXT[state]):
+            if state not in NEXT or name in self._failed | self._finished:
+                return False
+            if not self._change(name, NEXT[state]):
                 return False
         return False
 
@@ -122,10 +139,9 @@ class LifecycleManagerNode(Node):
         future = client.call_async(request)
         deadline = time.monotonic() + timeout
         while not future.done():
-            if time.monotonic() > deadline or not self.context.ok():
+            if time.monotonic() > deadline or self._halted.wait(POLL):
                 client.remove_pending_request(future)
                 return None
-            time.sleep(POLL)
         return future.result()
 
 

@@ -23,6 +23,7 @@ from dexgrasp.errors import DexgraspError
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DIAGNOSTICS_PERIOD = 1.0  # [s]
 SIGNAL_LATENCY = 0.1  # [s] from a signal to the end, at most
+END_PATIENCE = 2.0  # [s] for callbacks under way to end
 BACKGROUND = 4  # niceness of nodes that must not delay control and physics
 
 
@@ -92,11 +93,15 @@ class StackNode(LifecycleNode):
         """Lifecycle callback."""
         return self._attempt("shut down", self.close)
 
-    def close(self) -> None:
-        """Stop and release everything, whatever the state."""
+    def halt(self) -> None:
+        """Stop working, whatever the state: goals under way end."""
         if self.active:
             self.active = False
             self.stop()
+
+    def close(self) -> None:
+        """Stop and release everything, whatever the state."""
+        self.halt()
         self.teardown()
 
     def _attempt(self, what: str, action: Callable[[], None]) -> TransitionCallbackReturn:
@@ -147,7 +152,7 @@ def publish_status(
 
 
 def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> None:
-    """Spin a node until Ctrl-C or SIGTERM, then call its `close` if it has one.
+    """Spin a node until Ctrl-C or SIGTERM, then call its `halt` and `close` if it has them.
 
     threads: more than one for nodes whose callbacks wait for others.
     """
@@ -166,9 +171,17 @@ def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> N
         except Exception:
             # What a callback raises comes out here, such as an answer to a client that is gone.
             node.get_logger().error(traceback.format_exc(), throttle_duration_sec=1.0)
-    close = getattr(node, "close", None)
-    if close is not None:
-        close()
-    executor.shutdown(timeout_sec=1.0)
+    _call_if_there(node, "halt")
+    # Callbacks must not meet a half-destroyed node; one that waits for others may never end.
+    ending = threading.Thread(target=executor.shutdown, daemon=True)
+    ending.start()
+    ending.join(END_PATIENCE)
+    _call_if_there(node, "close")
     node.destroy_node()
     rclpy.shutdown()
+
+
+def _call_if_there(node: Node, method: str) -> None:
+    action = getattr(node, method, None)
+    if action is not None:
+        action()
