@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy demo test test-stack test-jazzy lint types benchmark clean
+.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-perception clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,25 +26,21 @@ demo: setup  ## Pick objects: make demo HAND=leap_right OBJECTS=mug,bowl SEED=3 
 	@$(ENVIRONMENT) && dexgrasp launch demo.launch.xml hand:=$(HAND) seed:=$(SEED) \
 	  ros2_control_hardware_type:=$(BACKEND) $(if $(OBJECTS),objects:=$(OBJECTS))
 
-test: setup lint  ## Run ruff, the library's tests and the quick ROS tests
-	@$(ENVIRONMENT) && python -m pytest tests/unit tests/backends tests/ros/test_conversions.py \
-	  tests/ros/test_trajectory.py tests/ros/test_underlay.py $(PYTEST_ARGS)
+test: setup lint  ## Run the linters and every test, those of the whole stack over DDS included
+	@$(ENVIRONMENT) && python -m pytest $(PYTEST_ARGS)
 
 test-jazzy: setup-jazzy  ## Run the ROS tests on the ROS 2 Jazzy wheels
 	@$(JAZZY) && python -m pytest tests/ros $(PYTEST_ARGS)
 
 lint: setup  ## Run ruff, pyright and hadolint
-	@$(ENVIRONMENT) && ruff check . && ruff format --check .
-
-types: setup  ## Run pyright over library and tools
-	@$(ENVIRONMENT) && pyright
-
-test-stack: setup  ## Run the tests of the whole stack over DDS (minutes; need a quiet machine)
-	@$(ENVIRONMENT) && python -m pytest tests/ros $(PYTEST_ARGS) && \
+	@$(ENVIRONMENT) && ruff check . && ruff format --check . && pyright && \
 	  hadolint docker/Dockerfile
 
 benchmark: setup  ## Measure success and latency: make benchmark ARGS="--hands leap_right"
 	@$(ENVIRONMENT) && dexgrasp benchmark $(ARGS)
+
+benchmark-perception: setup  ## Measure perceived against true shapes: ARGS="--seeds 5"
+	@$(ENVIRONMENT) && python benchmarks/perception.py $(ARGS)
 
 clean:  ## Remove the environments and what they built
 	rm -rf .venv .venv-jazzy setup.bash setup.jazzy.bash logs/setup

@@ -52,7 +52,9 @@ def render_page(content: PageContent) -> str:
             _gallery(content.trials),
             _latencies(content.summary),
             _files(content),
-            _details("The nodes while they worked", _stack(content.stack)) if content.stack else None,
+            _details("The nodes while they worked", _stack(content.stack))
+            if content.stack
+            else None,
             _details("Configuration", element("pre", content.configuration)),
             _details("Machine and versions", _environment(content.environment)),
         ),
@@ -226,7 +228,9 @@ def _details(title: str, child: Markup) -> Markup:
 
 
 def _stack(stack: StackFigures) -> Markup:
-    titles = element("tr", *(element("th", t) for t in ("Node", "Figure", "Lowest", "Median", "Highest")))
+    titles = element(
+        "tr", *(element("th", t) for t in ("Node", "Figure", "Lowest", "Median", "Highest"))
+    )
     rows = (
         element(
             "tr",

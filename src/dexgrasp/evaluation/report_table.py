@@ -18,7 +18,14 @@ from dexgrasp.evaluation.report_page import (
     percent,
     yes_or_no,
 )
-from dexgrasp.evaluation.results import Share, StackFigures, Summary, TrialResult, group_by, summarise
+from dexgrasp.evaluation.results import (
+    Share,
+    StackFigures,
+    Summary,
+    TrialResult,
+    group_by,
+    summarise,
+)
 
 COLUMNS = ("object", "phase", "grasp", "score", "height", "slip", "plausible", "verdict")
 LINE_WIDTHS = (24, 17, 10, 6, 8, 5, 10, 0)

@@ -51,7 +51,9 @@ class TrialSession:
 
     def write(self) -> Path:
         """Write the report with what there is; returns the path of its page."""
-        report = Report(self._title, tuple(self.results), self._configuration, self._rerun, self.stack)
+        report = Report(
+            self._title, tuple(self.results), self._configuration, self._rerun, self.stack
+        )
         return write_report(self.folder, report)
 
     @property

@@ -43,7 +43,7 @@ from dexgrasp_nodes.conversions import (
 )
 from dexgrasp_nodes.hand_controller import HandController
 from dexgrasp_nodes.loop import Loop
-from dexgrasp_nodes.node_base import LATCHED, NotActiveError, StackNode, error_code, run
+from dexgrasp_nodes.node_base import LATCHED, NotActiveError, StackNode, error_code, present, run
 from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.world import World
 
@@ -103,6 +103,16 @@ class BridgeNode(StackNode):
             SetBool, "simulation/set_paused", self._on_set_paused, callback_group=group
         )
 
+    @property
+    def world(self) -> World:
+        """The simulated world. Raises NotActiveError before `setup`."""
+        return present(self._world, "simulated world")
+
+    @property
+    def controller(self) -> HandController:
+        """The hand's controller. Raises NotActiveError before `setup`."""
+        return present(self._controller, "controller")
+
     def setup(self) -> None:
         """Build the world. Raises UnknownNameError, ConfigError, BackendError."""
         value = self.get_parameter
@@ -142,13 +152,13 @@ class BridgeNode(StackNode):
         self._controller = self._world = None
 
     def _hold(self, observation: Observation) -> None:
-        self._controller.hold(observation.joint_position[0])
+        self.controller.hold(observation.joint_position[0])
         self._palm_target = observation.T_world_palm[0]
         self._palm_commands.take_all()
         self._position = observation.joint_position[0]
 
     def _step(self) -> None:
-        observation = self._world.step(self._command, STATE_PERIOD)
+        observation = self.world.step(self._command, STATE_PERIOD)
         self._position = observation.joint_position[0]
         now = float(observation.time[0])
         self._joints.publish(joint_state_to_msg(observation, self._hand, now))
@@ -160,7 +170,7 @@ class BridgeNode(StackNode):
         if self._ticks % CLOCK_EVERY == 0:
             self._clock_publisher.publish(Clock(clock=stamp_from_seconds(now)))
         if self._ticks % CONTACTS_EVERY == 0:
-            contacts = self._world.contacts()
+            contacts = self.world.contacts()
             self._contacts.publish(contacts_to_msg(contacts, header(now)))
         self._ticks += 1
 
@@ -168,7 +178,7 @@ class BridgeNode(StackNode):
         message = self._palm_commands.poll()
         if message is not None:
             self._take_palm_target(message)
-        joints = self._controller.update(now, self._position)
+        joints = self.controller.update(now, self._position)
         return Command(joints[None], self._palm_target[None])
 
     def _take_palm_target(self, message: PoseStamped) -> None:
@@ -180,7 +190,7 @@ class BridgeNode(StackNode):
                 )
             self._palm_target = pose_from_msg(message.pose)
         except ExecutionError as error:
-            self._controller.refused += 1
+            self.controller.refused += 1
             self.report_fault(error)
 
     def _publish_slow(self, now: float, observation: Observation) -> None:
@@ -190,8 +200,8 @@ class BridgeNode(StackNode):
             transform=transform_to_msg(observation.T_world_palm[0]),
         )
         self._tf.publish(TFMessage(transforms=[transform]))
-        self._controller.publish_state(now, observation.joint_velocity[0])
-        truth, names, sources = self._world.truth()
+        self.controller.publish_state(now, observation.joint_velocity[0])
+        truth, names, sources = self.world.truth()
         self._truth.publish(
             truth_to_msg(truth, names, sources, self._hand, header(now), self._config.table_height)
         )
@@ -209,7 +219,7 @@ class BridgeNode(StackNode):
         self._tf_static.publish(TFMessage(transforms=transforms))
 
     def _render(self) -> None:
-        world = self._world
+        world = self.world
         frame = world.depth()
         if frame is None:
             return
@@ -249,7 +259,7 @@ class BridgeNode(StackNode):
         if self._world is None:
             response.message = "the simulation is not active"
             return response
-        self._world.paused = request.data
+        self.world.paused = request.data
         response.success = True
         return response
 
@@ -263,22 +273,22 @@ class BridgeNode(StackNode):
         response.error_code = error_code(error)
         response.error_msg = str(error)
 
-    def health(self) -> tuple[int, str, Mapping[str, object]]:
+    def health(self) -> tuple[bytes, str, Mapping[str, object]]:
         """See `StackNode.health`."""
         if not self.active or self._physics is None or self._cameras is None:
             return super().health()
-        wall, simulated = time.monotonic(), self._world.now
+        wall, simulated = time.monotonic(), self.world.now
         last_wall, last_simulated = self._last_health
         self._last_health = (wall, simulated)
         factor = (simulated - last_simulated) / max(wall - last_wall, 1e-6)
-        holding = self._controller.command_age > STALE_COMMAND
-        in_time = factor > 0.95 or self._world.paused
+        holding = self.controller.command_age > STALE_COMMAND
+        in_time = factor > 0.95 or self.world.paused
         level = DiagnosticStatus.OK if in_time else DiagnosticStatus.WARN
         figures = {
             "real_time_factor": factor,
             "holding": holding,
-            "paused": self._world.paused,
-            "refused_commands": self._controller.refused,
+            "paused": self.world.paused,
+            "refused_commands": self.controller.refused,
             "camera_rate": self._cameras.statistics()["rate"],
             **self._physics.statistics(),
         }

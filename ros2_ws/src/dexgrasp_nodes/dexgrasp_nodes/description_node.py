@@ -6,6 +6,9 @@ is what the stack computes with.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from dexgrasp_interfaces.msg import (
     DetectedObjectArray,
     ExecutorState,
@@ -31,6 +34,8 @@ from dexgrasp_nodes.loop import Loop
 from dexgrasp_nodes.markers import contact_markers, grasp_markers, object_markers, phase_marker
 from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, run
 from dexgrasp_nodes.streams import Stream
+
+Message = TypeVar("Message")
 
 
 class DescriptionNode(Node):
@@ -64,16 +69,15 @@ class DescriptionNode(Node):
         joints = self._joints.poll()
         if joints is not None:
             self._publish_links(joints)
-        draw = (
-            (self._objects, object_markers),
-            (self._grasps, grasp_markers),
-            (self._contacts, contact_markers),
-            (self._state, self._phase),
-        )
-        for stream, markers in draw:
-            message = stream.poll()
-            if message is not None:
-                self._markers.publish(markers(message))
+        self._draw(self._objects, object_markers)
+        self._draw(self._grasps, grasp_markers)
+        self._draw(self._contacts, contact_markers)
+        self._draw(self._state, self._phase)
+
+    def _draw(self, stream: Stream[Message], markers: Callable[[Message], MarkerArray]) -> None:
+        message = stream.poll()
+        if message is not None:
+            self._markers.publish(markers(message))
 
     def _phase(self, message: ExecutorState) -> MarkerArray:
         return phase_marker(message, Header(stamp=message.header.stamp, frame_id=WORLD_FRAME))

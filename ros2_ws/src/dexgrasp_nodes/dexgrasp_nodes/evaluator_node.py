@@ -19,7 +19,7 @@ from dexgrasp.hands import HandModel
 from dexgrasp.types import Observation
 from dexgrasp_nodes.conversions import observation_from_msgs
 from dexgrasp_nodes.loop import Loop
-from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, StackNode, run
+from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, StackNode, present, run
 from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.trial_judge import TrialJudge
 
@@ -99,16 +99,21 @@ class EvaluatorNode(StackNode):
             self._reports.publish(self._judge.report())
 
     def _on_state(self, state: ExecutorState) -> None:
-        known = self._judge is not None and self._judge.state.trial == state.trial
-        if known:
-            self._judge.on_state(state, self._observe())
+        judge = self._judge
+        if judge is not None and judge.state.trial == state.trial:
+            judge.on_state(state, self._observe())
         elif Phase.APPROACH <= state.phase <= Phase.HOLD:
-            self._judge = TrialJudge(state, self._hand, self._workers)
+            self._judge = TrialJudge(state, self._hand, present(self._workers, "worker"))
 
     def _observe(self) -> Observation | None:
         if max(self._joints.age, self._palm.age) > FRESH:
             return None
-        return observation_from_msgs(self._joints.newest, self._palm.newest, None, self._hand)
+        return observation_from_msgs(
+            present(self._joints.newest, "joint state"),
+            present(self._palm.newest, "palm pose"),
+            None,
+            self._hand,
+        )
 
     def _finish(self, report: TrialReport) -> None:
         self._judge = None
@@ -120,7 +125,7 @@ class EvaluatorNode(StackNode):
             with (Path(self._folder) / REPORT_FILE).open("a") as file:
                 file.write(f"{line}\n")
 
-    def health(self) -> tuple[int, str, Mapping[str, object]]:
+    def health(self) -> tuple[bytes, str, Mapping[str, object]]:
         """See `StackNode.health`."""
         level, words, figures = super().health()
         if self.active and self._truths.age > 1.0:

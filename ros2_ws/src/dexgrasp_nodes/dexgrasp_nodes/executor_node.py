@@ -18,8 +18,7 @@ from dexgrasp_interfaces.msg import ErrorCode, ExecutorState, FingerForces
 from dexgrasp_interfaces.msg import Grasp as GraspMsg
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
-from rclpy.action import ActionServer, CancelResponse
-from rclpy.action.server import ServerGoalHandle
+from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
@@ -39,7 +38,14 @@ from dexgrasp_nodes.conversions import (
     pose_to_msg,
 )
 from dexgrasp_nodes.loop import Loop
-from dexgrasp_nodes.node_base import NotActiveError, StackNode, error_code, run
+from dexgrasp_nodes.node_base import (
+    NotActiveError,
+    StackNode,
+    error_code,
+    present,
+    run,
+    send_feedback,
+)
 from dexgrasp_nodes.streams import Stream
 
 STATE_LOST_AFTER = 0.5  # [s] of wall clock without joint states or palm pose
@@ -148,12 +154,18 @@ class ExecutorNode(StackNode):
         return not bool(trial.machine.finished.all())
 
     def _drop(self, code: int, words: str) -> None:
-        self._trial.machine.phase[:] = Phase.FAILED
-        self._trial.end(code, words)
+        trial = present(self._trial, "trial")
+        trial.machine.phase[:] = Phase.FAILED
+        trial.end(code, words)
 
     def _observe(self) -> Observation:
         forces = self._forces.newest if self._forces.age < STATE_LOST_AFTER else None
-        return observation_from_msgs(self._joints.newest, self._palm.newest, forces, self._hand)
+        return observation_from_msgs(
+            present(self._joints.newest, "joint state"),
+            present(self._palm.newest, "palm pose"),
+            forces,
+            self._hand,
+        )
 
     def _advance(self, trial: Trial) -> None:
         if max(self._joints.age, self._palm.age) > STATE_LOST_AFTER:
@@ -162,11 +174,11 @@ class ExecutorNode(StackNode):
             return
         observation = self._observe()
         command = trial.machine.step(observation)
-        self._target = command.T_world_palm[0]
+        target = self._target = command.T_world_palm[0]
         self._commands.publish(Float64MultiArray(data=doubles(command.joint_position[0])))
         now = float(observation.time[0])
         self._palm_target.publish(
-            PoseStamped(header=header(now, WORLD_FRAME), pose=pose_to_msg(self._target))
+            PoseStamped(header=header(now, WORLD_FRAME), pose=pose_to_msg(target))
         )
 
     def _finish(self, trial: Trial) -> None:
@@ -191,7 +203,7 @@ class ExecutorNode(StackNode):
                     trial.machine.cancel()
             if trial.machine.phase[0] != shown:
                 shown = int(trial.machine.phase[0])
-                goal.publish_feedback(ExecuteGrasp.Feedback(state=self._message(trial)))
+                send_feedback(goal, ExecuteGrasp.Feedback(state=self._message(trial)))
         return self._result(goal, trial)
 
     def _result(self, goal: ServerGoalHandle, trial: Trial) -> ExecuteGrasp.Result:
@@ -252,7 +264,9 @@ class ExecutorNode(StackNode):
     def _was_moved(self) -> bool:
         """Whether the palm is far from its target: after a reset nothing is held any more."""
         palm = self._observe().T_world_palm[0]
-        return bool(np.linalg.norm(palm[:3, 3] - self._target[:3, 3]) > RESET_JUMP)
+        return bool(
+            np.linalg.norm(palm[:3, 3] - present(self._target, "palm target")[:3, 3]) > RESET_JUMP
+        )
 
     def _message(self, trial: Trial | None) -> ExecutorState:
         message = ExecutorState()
@@ -281,7 +295,7 @@ class ExecutorNode(StackNode):
         self._published = (now, *current)
         self._state.publish(self._message(trial))
 
-    def health(self) -> tuple[int, str, Mapping[str, object]]:
+    def health(self) -> tuple[bytes, str, Mapping[str, object]]:
         """See `StackNode.health`."""
         if not self.active or self._loop is None:
             return super().health()

@@ -7,11 +7,14 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import rclpy
 from dexgrasp_interfaces.msg import ErrorCode
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType
+from rclpy.action.server import ServerGoalHandle
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
@@ -20,6 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from dexgrasp.errors import DexgraspError
 
+Value = TypeVar("Value")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DIAGNOSTICS_PERIOD = 1.0  # [s]
 SIGNAL_LATENCY = 0.1  # [s] from a signal to the end, at most
@@ -31,6 +35,18 @@ class NotActiveError(DexgraspError):
     """A request to a node that is not active."""
 
     code = ErrorCode.NOT_ACTIVE
+
+
+def present(value: Value | None, what: str) -> Value:
+    """`value`. Raises NotActiveError that names `what` is missing when it is None."""
+    if value is None:
+        raise NotActiveError(f"there is no {what} yet")
+    return value
+
+
+def send_feedback(goal: ServerGoalHandle, feedback: object) -> None:
+    """Publish an action's feedback."""
+    goal.publish_feedback(feedback)  # pyright: ignore[reportArgumentType]  # rclpy's hint is wrong
 
 
 def error_code(error: Exception) -> int:
@@ -66,7 +82,7 @@ class StackNode(LifecycleNode):
     def teardown(self) -> None:
         """Release what `setup` loaded."""
 
-    def health(self) -> tuple[int, str, Mapping[str, object]]:
+    def health(self) -> tuple[bytes, str, Mapping[str, object]]:
         """Level of `DiagnosticStatus`, words and figures."""
         return DiagnosticStatus.OK, "active" if self.active else "inactive", {}
 
@@ -136,7 +152,7 @@ class StackNode(LifecycleNode):
 
 
 def publish_status(
-    node: Node, publisher, level: int, words: str, figures: Mapping[str, object]
+    node: Node, publisher, level: bytes, words: str, figures: Mapping[str, object]
 ) -> None:
     """Publish one `DiagnosticStatus` of this node."""
     message = DiagnosticArray()
@@ -145,9 +161,8 @@ def publish_status(
         KeyValue(key=key, value=f"{value:.3f}" if isinstance(value, float) else str(value))
         for key, value in figures.items()
     ]
-    status = DiagnosticStatus(name=node.get_fully_qualified_name(), message=words, values=values)
-    status.level = level if isinstance(level, bytes) else bytes([level])
-    message.status = [status]
+    name = node.get_fully_qualified_name()
+    message.status = [DiagnosticStatus(level=level, name=name, message=words, values=values)]
     publisher.publish(message)
 
 

@@ -25,7 +25,7 @@ from dexgrasp_nodes.conversions import (
     observation_from_msgs,
 )
 from dexgrasp_nodes.loop import Loop
-from dexgrasp_nodes.node_base import BACKGROUND, StackNode, error_code, run
+from dexgrasp_nodes.node_base import BACKGROUND, StackNode, error_code, present, run
 from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.transforms import TransformTree
 
@@ -94,19 +94,24 @@ class PerceptionNode(StackNode):
 
     def _perceive(self, image: Image) -> PerceivedScene:
         pose = self._transforms.lookup(WORLD_FRAME, image.header.frame_id)
-        frame = depth_frame_from_msgs(image, self._info.newest, pose)
+        frame = depth_frame_from_msgs(image, present(self._info.newest, "camera info"), pose)
         return perceive(frame, self._config, self._body())
 
     def _body(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Spheres that cover the hand where it is now; None when that is not known."""
         if max(self._joints.age, self._palm.age) > FRESH:
             return None
-        now = observation_from_msgs(self._joints.newest, self._palm.newest, None, self._hand)
+        now = observation_from_msgs(
+            present(self._joints.newest, "joint state"),
+            present(self._palm.newest, "palm pose"),
+            None,
+            self._hand,
+        )
         centers = self._hand.sphere_positions(now.joint_position)[0]
         centers = transform_points(now.T_world_palm[0], centers)
         return centers, self._hand.sphere_radii + BODY_MARGIN
 
-    def health(self) -> tuple[int, str, Mapping[str, object]]:
+    def health(self) -> tuple[bytes, str, Mapping[str, object]]:
         """See `StackNode.health`."""
         if not self.active or self._loop is None:
             return super().health()

@@ -15,15 +15,14 @@ from dataclasses import dataclass, field
 
 from dexgrasp_interfaces.action import ExecuteGrasp, PickObject, SynthesizeGrasps
 from dexgrasp_interfaces.msg import DetectedObject, DetectedObjectArray, ErrorCode, ExecutorState
-from rclpy.action import ActionServer, CancelResponse
-from rclpy.action.server import ServerGoalHandle
+from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 
 from dexgrasp.errors import DexgraspError
 from dexgrasp_nodes.conversions import header, seconds_from_stamp
-from dexgrasp_nodes.node_base import NotActiveError, StackNode, error_code, run
+from dexgrasp_nodes.node_base import NotActiveError, StackNode, error_code, run, send_feedback
 from dexgrasp_nodes.remote_action import CANCEL_WAIT, POLL, RemoteAction, RemoteError
 from dexgrasp_nodes.streams import Stream
 
@@ -144,7 +143,7 @@ class PickNode(StackNode):
             setattr(pick.result, f"{name}_seconds", time.monotonic() - start)
 
     def _feedback(self, pick: Pick, state: ExecutorState) -> None:
-        pick.goal.publish_feedback(PickObject.Feedback(stage=pick.result.stage, state=state))
+        send_feedback(pick.goal, PickObject.Feedback(stage=pick.result.stage, state=state))
 
     def _perceive(self, pick: Pick) -> tuple[DetectedObject, float]:
         """The wanted object in an image taken from now on, and the image's time [s]."""

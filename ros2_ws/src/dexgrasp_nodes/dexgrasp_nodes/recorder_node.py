@@ -16,7 +16,7 @@ from rosbags.typesys.store import Typestore
 from std_msgs.msg import String
 
 from dexgrasp_nodes.loop import Loop
-from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, run
+from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, present, run
 from dexgrasp_nodes.streams import Stream
 
 POLL_PERIOD = 0.1  # [s]
@@ -101,7 +101,9 @@ class RecorderNode(Node):
         package, _, name = kind.split("/")
         message_type = getattr(importlib.import_module(f"{package}.msg"), name)
         learn_package(self._typestore, package)
-        connection = self._writer.add_connection(topic, kind, typestore=self._typestore)
+        connection = present(self._writer, "bag").add_connection(
+            topic, kind, typestore=self._typestore
+        )
         stream = Stream(self, message_type, topic, qos, raw=True)
         self._streams[topic] = (stream, connection, self._image_period if is_image else 0.0)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dexgrasp_interfaces.msg import ErrorCode
-from rclpy.action import ActionClient
+from rclpy.action.client import ActionClient
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future

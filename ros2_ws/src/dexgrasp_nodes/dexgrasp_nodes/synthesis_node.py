@@ -7,8 +7,7 @@ import time
 
 from dexgrasp_interfaces.action import SynthesizeGrasps
 from dexgrasp_interfaces.msg import ErrorCode, GraspArray
-from rclpy.action import ActionServer, CancelResponse
-from rclpy.action.server import ServerGoalHandle
+from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 
 from dexgrasp.errors import SceneError
@@ -26,6 +25,7 @@ from dexgrasp_nodes.node_base import (
     StackNode,
     error_code,
     run,
+    send_feedback,
 )
 
 Result = SynthesizeGrasps.Result
@@ -88,12 +88,12 @@ class SynthesisNode(StackNode):
                 f"the object is in frame {request.header.frame_id!r}; only {WORLD_FRAME!r} is known"
             )
         detected = detection_from_msg(request.object)
-        goal.publish_feedback(Feedback(stage="completion"))
+        send_feedback(goal, Feedback(stage="completion"))
         geometry = GraspGeometry.from_detection(detected)
         answer = GraspArray(header=request.header, object_id=request.object.id)
         if goal.is_cancel_requested:
             return answer
-        goal.publish_feedback(Feedback(stage="optimisation"))
+        send_feedback(goal, Feedback(stage="optimisation"))
         count = request.count or self.get_parameter("count").value
         grasps = self._synthesizer.synthesize(self._hand, geometry, count, request.seed)
         stamp = seconds_from_stamp(request.header.stamp)
