@@ -166,6 +166,15 @@ def publish_status(
     publisher.publish(message)
 
 
+class DrainingExecutor(MultiThreadedExecutor):
+    """Ends its callbacks before what they use: rclpy's own order lets them meet freed handles."""
+
+    def shutdown(self, timeout_sec: float | None = None, *, wait_for_threads: bool = True) -> bool:
+        """See `MultiThreadedExecutor.shutdown`."""
+        self._executor.shutdown(wait=wait_for_threads)
+        return super().shutdown(timeout_sec, wait_for_threads=wait_for_threads)
+
+
 def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> None:
     """Spin a node until Ctrl-C or SIGTERM, then call its `halt` and `close` if it has them.
 
@@ -178,7 +187,7 @@ def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> N
     # rclpy's own handlers would end the context while our loops still publish.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = make_node()
-    executor = MultiThreadedExecutor(threads) if threads > 1 else SingleThreadedExecutor()
+    executor = DrainingExecutor(threads) if threads > 1 else SingleThreadedExecutor()
     executor.add_node(node)
     while not ended.is_set():
         try:
