@@ -14,7 +14,7 @@ from dexgrasp.evaluation.simulation import SimulationTrial, SimulationVerdict
 from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase, fault_words
 from dexgrasp.geometry import inverse
 from dexgrasp.objects import ObjectModel
-from dexgrasp.perception import perceive
+from dexgrasp.perception import body_spheres, perceive
 from dexgrasp.simulation import SimBackend
 from dexgrasp.synthesis import GraspGeometry, GraspSynthesizer
 from dexgrasp.types import Array, GraspSet, ObjectPlacement
@@ -85,7 +85,7 @@ def _propose(
 ) -> GraspSet:
     frame = backend.depth()
     start = time.perf_counter()
-    scene = perceive(frame)
+    scene = perceive(frame, exclude=body_spheres(backend.hand, backend.observe()))
     seen = time.perf_counter()
     geometry = GraspGeometry.from_detection(scene.objects[0])
     completed = time.perf_counter()

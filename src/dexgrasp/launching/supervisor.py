@@ -92,7 +92,7 @@ class _Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
+                process_group=0,
                 preexec_fn=_die_with_parent,
                 limit=LINE_LIMIT,
             )

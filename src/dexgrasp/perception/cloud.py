@@ -8,6 +8,7 @@ import numpy as np
 
 from dexgrasp.errors import SceneError
 from dexgrasp.perception.grids import regions
+from dexgrasp.perception.kernels import drop_inside
 from dexgrasp.types import Array, CameraIntrinsics, DepthFrame
 
 
@@ -118,9 +119,9 @@ def thin_to(points: Array, spacing: float, limit: int) -> Array:
 def outside_spheres(points: Array, centers: Array, radii: Array) -> Array:
     """(n,) mask of the points (n, 3) outside every sphere: centres (k, 3), radii (k,) [m]."""
     keep = np.ones(len(points), bool)
-    for center, radius in zip(np.atleast_2d(centers), np.atleast_1d(radii), strict=True):
-        offset = points - center.astype(points.dtype)
-        keep &= np.einsum("ij,ij->i", offset, offset) > radius**2
+    centers, radii = np.atleast_2d(centers).astype(float), np.atleast_1d(radii).astype(float)
+    if len(radii):
+        drop_inside(np.ascontiguousarray(points), centers, radii, keep)
     return keep
 
 

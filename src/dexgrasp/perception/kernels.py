@@ -1,4 +1,4 @@
-"""Compiled look-ups of the free space and the cost of many symmetries at once."""
+"""Compiled look-ups of the free space, the cost of many symmetries, and the robot's own points."""
 
 from __future__ import annotations
 
@@ -59,3 +59,22 @@ def group_costs(parameters, turns, mirrored, points, view, saturation, weight, u
                 hidden += min(max(-free / unseen, 0.0), 1.0) / images
             wrong += min(max(worst / saturation, 0.0), 1.0)
         result[k] = (wrong + weight * hidden) / len(points)
+
+
+@njit(cache=True)
+def drop_inside(points, centers, radii, keep):
+    """Set keep (n,) to False for points (n, 3) in a sphere: centres (k, 3), radii (k,)."""
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for k in range(len(radii)):
+        for i in range(3):
+            low[i] = min(low[i], centers[k, i] - radii[k])
+            high[i] = max(high[i], centers[k, i] + radii[k])
+    for n in range(len(points)):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        if not (low[0] <= x <= high[0] and low[1] <= y <= high[1] and low[2] <= z <= high[2]):
+            continue
+        for k in range(len(radii)):
+            dx, dy, dz = x - centers[k, 0], y - centers[k, 1], z - centers[k, 2]
+            if dx * dx + dy * dy + dz * dz <= radii[k] * radii[k]:
+                keep[n] = False
+                break

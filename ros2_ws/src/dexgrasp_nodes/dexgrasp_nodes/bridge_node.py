@@ -131,7 +131,7 @@ class BridgeNode(StackNode):
     def start(self) -> None:
         """Start physics and cameras."""
         self._publish_static()
-        self._physics = Loop("physics", STATE_PERIOD, self._step, self.report_fault)
+        self._physics = Loop("physics", STATE_PERIOD, self._step, self.report_fault, urgent=True)
         period = 1.0 / self.get_parameter("camera_rate").value
         self._cameras = Loop("cameras", period, self._render, self.report_fault)
         self._physics.start()

@@ -6,6 +6,7 @@ answer, 130 after Ctrl-C.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -36,7 +37,7 @@ from dexgrasp.evaluation.results import TrialResult, summarise
 from dexgrasp.evaluation.session import TrialSession
 from dexgrasp.objects import object_names
 from dexgrasp_nodes.conversions import picture_from_msg, seconds_from_stamp, trial_result
-from dexgrasp_nodes.node_base import LATCHED
+from dexgrasp_nodes.node_base import BACKGROUND, LATCHED
 from dexgrasp_nodes.node_parameters import read_parameters
 from dexgrasp_nodes.stack_health import StackHealth
 
@@ -246,6 +247,7 @@ def run_trial(node: DemoNode, name: str, board: TrialBoard) -> TrialResult:
 
 def main(args: list[str] | None = None) -> None:
     """Run the demo and exit with its code."""
+    os.nice(BACKGROUND)
     rclpy.init(args=args)
     node = DemoNode()
     executor = SingleThreadedExecutor()

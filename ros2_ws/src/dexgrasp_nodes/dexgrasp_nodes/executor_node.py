@@ -37,7 +37,7 @@ from dexgrasp_nodes.conversions import (
     observation_from_msgs,
     pose_to_msg,
 )
-from dexgrasp_nodes.loop import Loop
+from dexgrasp_nodes.loop import Loop, claim_urgency
 from dexgrasp_nodes.node_base import (
     NotActiveError,
     StackNode,
@@ -50,9 +50,9 @@ from dexgrasp_nodes.streams import Stream
 
 STATE_LOST_AFTER = 0.5  # [s] of wall clock without joint states or palm pose
 STATE_PERIOD = 0.05  # [s] between published states within a phase
-RESULT_POLL = 0.01  # [s]
+RESULT_POLL = 0.04  # [s]; each look takes Python's lock from the control loop
 RESET_JUMP = 0.10  # [m] from the palm's target: somebody put the hand elsewhere
-THREAD_SWITCH = 5e-4  # [s]; how long other threads may keep the control loop waiting
+THREAD_SWITCH = 1e-4  # [s]; how long other threads may keep the control loop waiting
 
 
 class BusyError(DexgraspError):
@@ -121,7 +121,7 @@ class ExecutorNode(StackNode):
         """Start the control loop."""
         sys.setswitchinterval(THREAD_SWITCH)
         period = 1.0 / self.get_parameter("control_rate").value
-        self._loop = Loop("control", period, self._step, self._on_loop_error)
+        self._loop = Loop("control", period, self._step, self._on_loop_error, urgent=True)
         self._loop.start()
 
     def stop(self) -> None:
@@ -309,4 +309,6 @@ class ExecutorNode(StackNode):
 
 def main() -> None:
     """Run the node."""
+    # The whole process: a thread that waits for Python's lock waits for whoever holds it.
+    claim_urgency()
     run(ExecutorNode, threads=6)

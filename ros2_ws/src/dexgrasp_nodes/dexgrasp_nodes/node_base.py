@@ -28,7 +28,8 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DIAGNOSTICS_PERIOD = 1.0  # [s]
 SIGNAL_LATENCY = 0.1  # [s] from a signal to the end, at most
 END_PATIENCE = 2.0  # [s] for callbacks under way to end
-BACKGROUND = 4  # niceness of nodes that must not delay control and physics
+# Niceness, so that control and physics come first and whoever waits for grasps comes next.
+WORKER, BACKGROUND = 5, 10
 
 
 class NotActiveError(DexgraspError):

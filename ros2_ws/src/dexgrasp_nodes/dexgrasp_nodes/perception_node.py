@@ -14,9 +14,8 @@ from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
 from std_msgs.msg import Header
 
 from dexgrasp.errors import DexgraspError
-from dexgrasp.geometry import transform_points
 from dexgrasp.hands import HandModel
-from dexgrasp.perception import PerceivedScene, PerceptionConfig, perceive
+from dexgrasp.perception import PerceivedScene, PerceptionConfig, body_spheres, perceive
 from dexgrasp_nodes.conversions import (
     WORLD_FRAME,
     cloud_to_msg,
@@ -29,7 +28,6 @@ from dexgrasp_nodes.node_base import BACKGROUND, StackNode, error_code, present,
 from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.transforms import TransformTree
 
-BODY_MARGIN = 0.012  # [m] added to the hand's spheres: depth noise and servo lag
 FRESH = 0.5  # [s]; older joint states say nothing about where the hand is now
 
 
@@ -107,9 +105,7 @@ class PerceptionNode(StackNode):
             None,
             self._hand,
         )
-        centers = self._hand.sphere_positions(now.joint_position)[0]
-        centers = transform_points(now.T_world_palm[0], centers)
-        return centers, self._hand.sphere_radii + BODY_MARGIN
+        return body_spheres(self._hand, now)
 
     def health(self) -> tuple[bytes, str, Mapping[str, object]]:
         """See `StackNode.health`."""

@@ -21,6 +21,7 @@ from dexgrasp_nodes.conversions import (
 )
 from dexgrasp_nodes.node_base import (
     LATCHED,
+    WORKER,
     NotActiveError,
     StackNode,
     error_code,
@@ -103,4 +104,4 @@ class SynthesisNode(StackNode):
 
 def main() -> None:
     """Run the node."""
-    run(SynthesisNode, threads=4)
+    run(SynthesisNode, threads=4, niceness=WORKER)
