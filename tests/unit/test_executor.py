@@ -215,12 +215,12 @@ def test_no_observation_makes_it_leave_limits_or_speed(seed: int) -> None:
     rng = np.random.default_rng(seed)
     executor, plant = started(), Plant()
     previous = None
-    for _ in range(120):
+    for step in range(120):
         seen = plant.observe()
         seen.joint_position += rng.normal(0.0, 0.5, seen.joint_position.shape)
         seen.T_world_palm[:, :3, 3] += rng.normal(0.0, 0.05, 3)
         seen.finger_force = rng.exponential(1.0, (1, 4))
-        if rng.random() < 0.02:
+        if step and rng.random() < 0.02:
             seen.joint_position[0, rng.integers(J)] = np.nan
         command = executor.step(seen)
         assert np.isfinite(command.joint_position).all()
@@ -233,6 +233,18 @@ def test_no_observation_makes_it_leave_limits_or_speed(seed: int) -> None:
         plant.apply(command)
         if executor.finished.all():
             executor.start(grasps())
+
+
+def test_nothing_is_commanded_from_an_unusable_first_observation() -> None:
+    executor, seen = started(), Plant().observe()
+    seen.joint_position[0, 3] = np.nan
+    with pytest.raises(ExecutionError, match="first observation"):
+        executor.step(seen)
+    assert executor.finished.all()
+    executor.start(grasps())
+    usable = Plant().observe()
+    command = executor.step(usable)
+    np.testing.assert_allclose(command.joint_position, HAND.clip(usable.joint_position))
 
 
 def test_every_fault_has_words() -> None:

@@ -112,11 +112,17 @@ class GraspExecutor:
         self._enter(rows[self.phase[rows] == Phase.DONE], Phase.PLACE)
 
     def step(self, observation: Observation) -> Command:
-        """Advance every world to `observation.time` and return the targets to send."""
-        self._check(observation)
+        """Advance every world to `observation.time` and return the targets to send.
+
+        Raises ExecutionError when the first observation of a world is unusable: without one
+        there is nothing safe to command. A later one fails its world, which keeps its targets.
+        """
+        usable = self._check(observation)
         dt = np.where(np.isnan(self._last_time), 0.0, observation.time - self._last_time)
         self._last_time = observation.time.copy()
         fresh = ~self._has_target
+        if (fresh & ~usable).any():
+            raise ExecutionError("the first observation holds NaN: there is nothing to hold yet")
         self._palm[fresh] = observation.T_world_palm[fresh]
         self._joints[fresh] = observation.joint_position[fresh]
         self._has_target[:] = True
@@ -134,13 +140,14 @@ class GraspExecutor:
     def _rows(self, worlds: Array | None) -> Array:
         return np.arange(len(self.phase)) if worlds is None else np.asarray(worlds)
 
-    def _check(self, observation: Observation) -> None:
-        """A world whose observation is unusable fails and keeps its last targets."""
+    def _check(self, observation: Observation) -> Array:
+        """(N,) bool, usable. A world whose observation is not fails and keeps its targets."""
         finite = np.isfinite(observation.joint_position).all(axis=1)
         finite &= np.isfinite(observation.T_world_palm).all(axis=(1, 2))
         finite &= ~(observation.time < self._last_time)
         bad = np.flatnonzero(~finite & ~self.finished)
         self._fail(bad, Fault.BAD_OBSERVATION)
+        return finite
 
     def _advance(
         self,
