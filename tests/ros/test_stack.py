@@ -15,7 +15,7 @@ from action_msgs.msg import GoalStatus  # noqa: E402
 from control_msgs.action import FollowJointTrajectory  # noqa: E402
 from control_msgs.msg import JointTolerance, JointTrajectoryControllerState  # noqa: E402
 from dexgrasp_interfaces.action import ExecuteGrasp, PickObject, SynthesizeGrasps  # noqa: E402
-from dexgrasp_interfaces.msg import DetectedObjectArray, ErrorCode, ExecutorState  # noqa: E402
+from dexgrasp_interfaces.msg import ErrorCode, ExecutorState, GroundTruth  # noqa: E402
 from dexgrasp_interfaces.msg import Grasp as GraspMsg  # noqa: E402
 from dexgrasp_interfaces.srv import ResetSimulation, SpawnObject  # noqa: E402
 from dexgrasp_nodes import conversions as c  # noqa: E402
@@ -168,7 +168,12 @@ def test_unknown_and_unusable_objects_are_refused(allegro, tmp_path) -> None:
     open_ball.export(tmp_path / "open.stl")
     ball.apply_scale(1000.0).export(tmp_path / "millimetres.stl")
     (tmp_path / "empty.obj").write_text("")
-    before = allegro.message(DetectedObjectArray, "/objects")
+
+    def on_the_table() -> list[str]:
+        truth = allegro.message(GroundTruth, "/ground_truth/objects")
+        return [item.name for item in truth.objects]
+
+    before = on_the_table()
     cases = {
         "tomato_soup_cam": (ErrorCode.UNKNOWN_NAME, "tomato_soup_can"),
         str(tmp_path / "open.stl"): (ErrorCode.MESH, "watertight"),
@@ -183,8 +188,7 @@ def test_unknown_and_unusable_objects_are_refused(allegro, tmp_path) -> None:
     tilted.pose.orientation.w = math.nan
     response = allegro.call(SpawnObject, "/simulation/spawn_object", tilted)
     assert "NaN" in response.error_msg
-    after = allegro.message(DetectedObjectArray, "/objects")
-    assert len(after.objects) == len(before.objects)
+    assert on_the_table() == before
 
 
 def test_a_mesh_file_takes_the_place_of_a_catalogue_object(allegro, tmp_path) -> None:

@@ -15,7 +15,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.action.server import ServerGoalHandle
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import Executor, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -167,13 +167,12 @@ def publish_status(
     publisher.publish(message)
 
 
-class DrainingExecutor(MultiThreadedExecutor):
-    """Ends its callbacks before what they use: rclpy's own order lets them meet freed handles."""
-
-    def shutdown(self, timeout_sec: float | None = None, *, wait_for_threads: bool = True) -> bool:
-        """See `MultiThreadedExecutor.shutdown`."""
-        self._executor.shutdown(wait=wait_for_threads)
-        return super().shutdown(timeout_sec, wait_for_threads=wait_for_threads)
+def shut_down(executor: Executor) -> None:
+    """End the callbacks, then what they use: rclpy's own order lets them meet freed handles."""
+    pool = getattr(executor, "_executor", None)  # only a MultiThreadedExecutor has one
+    if pool is not None:
+        pool.shutdown(wait=True)
+    executor.shutdown()
 
 
 def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> None:
@@ -188,7 +187,7 @@ def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> N
     # rclpy's own handlers would end the context while our loops still publish.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = make_node()
-    executor = DrainingExecutor(threads) if threads > 1 else SingleThreadedExecutor()
+    executor = MultiThreadedExecutor(threads) if threads > 1 else SingleThreadedExecutor()
     executor.add_node(node)
     while not ended.is_set():
         try:
@@ -198,7 +197,7 @@ def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> N
             node.get_logger().error(traceback.format_exc(), throttle_duration_sec=1.0)
     _call_if_there(node, "halt")
     # Callbacks must not meet a half-destroyed node; one that waits for others may never end.
-    ending = threading.Thread(target=executor.shutdown, daemon=True)
+    ending = threading.Thread(target=shut_down, args=(executor,), daemon=True)
     ending.start()
     ending.join(END_PATIENCE)
     _call_if_there(node, "close")
