@@ -285,8 +285,8 @@ def test_the_configuration_holds_the_parameters_of_the_nodes(stack: FakeStack, d
 
 def test_the_results_folder_is_announced(stack: FakeStack, demo: Demo) -> None:
     assert demo.run(objects="mug") == 0
-    # Demos of earlier tests may not have left the graph yet: their latched word comes too.
-    assert stack.folders[-1] == str(next(demo.results.iterdir()))
+    # Demos of earlier tests may not have left the graph yet: their latched words come too.
+    assert str(next(demo.results.iterdir())) in stack.folders
 
 
 def test_a_silent_stack_ends_the_demo(stack: FakeStack, demo: Demo) -> None:
