@@ -57,7 +57,7 @@ def test_a_hung_perception_ends_the_goal_with_its_code(allegro) -> None:
     assert (result.error_code, bool(result.error_msg)) == (ErrorCode.PERCEPTION_TIMEOUT, True)
 
 
-def test_a_pick_outlasts_a_perception_that_is_killed(allegro) -> None:
+def test_a_killed_perception_comes_back_in_time_or_is_missed_in_words(allegro) -> None:
     allegro.kill("perception")  # the one that hangs
     result = allegro.pick()
     # Back before the pick loses patience, or a clear word that it is not.

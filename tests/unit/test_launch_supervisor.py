@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -63,6 +64,14 @@ def test_a_dead_process_is_reported_and_the_others_go_on(
 def test_all_done_is_success(tmp_path: Path) -> None:
     assert supervise([python("a", "pass"), python("a", "pass")], tmp_path) == 0
     assert (tmp_path / "a-2.log").exists()
+
+
+def test_processes_share_the_session_in_groups_of_their_own(tmp_path: Path) -> None:
+    code = "import os; print(os.getsid(0), os.getpgid(0) == os.getpid())"
+    supervise([python("first", code), python("second", code)], tmp_path)
+    # One session: niceness counts among its processes, and only there.
+    for name in ("first", "second"):
+        assert (tmp_path / f"{name}.log").read_text().split() == [str(os.getsid(0)), "True"]
 
 
 def test_a_killed_process_gives_128_plus_the_signal(tmp_path: Path) -> None:

@@ -92,6 +92,8 @@ class _Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
+                # Not a session each: Linux would schedule each as a group of its own, among
+                # which niceness means nothing.
                 process_group=0,
                 preexec_fn=_die_with_parent,
                 limit=LINE_LIMIT,

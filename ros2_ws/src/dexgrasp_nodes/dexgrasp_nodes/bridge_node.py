@@ -259,7 +259,7 @@ class BridgeNode(StackNode):
         if self._world is None:
             response.message = "the simulation is not active"
             return response
-        self.world.paused = request.data
+        self._world.paused = request.data
         response.success = True
         return response
 
