@@ -18,12 +18,9 @@ def test_a_pick_lifts_the_object_and_the_stack_ends_without_complaint(
     launch_stack, tmp_path: Path
 ) -> None:
     with launch_stack(DOMAIN_ID, "leap_right", tmp_path) as leap:
-        assert leap.spawn("tomato_soup_can").error_code == ErrorCode.OK
-        result = leap.pick(seed=0)
+        result, report = leap.pick_until_held("baseball")
         assert (result.error_code, result.error_msg) == (ErrorCode.OK, "")
-        report = leap.until(lambda: [r for r in leap.reports if r.finished], "a report", 20.0)[0]
-        assert report.success
-        assert (report.hand, report.object) == ("leap_right", "tomato_soup_can")
+        assert (report.hand, report.object) == ("leap_right", "baseball")
     log = (tmp_path / "launch.log").read_text()
     for complaint in ("[ERROR]", "Traceback", "never retrieved", "still running"):
         assert complaint not in log, log
