@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-perception clean
+.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-perception benchmark-evaluation clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,10 @@ benchmark: setup  ## Measure success and latency: make benchmark ARGS="--hands l
 
 benchmark-perception: setup  ## Measure perceived against true shapes: ARGS="--seeds 5"
 	@$(ENVIRONMENT) && python benchmarks/perception.py $(ARGS)
+
+benchmark-evaluation: setup  ## Measure the batch evaluator: time, verdicts, published grasps
+	@$(ENVIRONMENT) && python benchmarks/plausibility.py && python benchmarks/intention.py && \
+	  python benchmarks/evaluation.py $(ARGS)
 
 clean:  ## Remove the environments and what they built
 	rm -rf .venv .venv-jazzy setup.bash setup.jazzy.bash logs/setup

@@ -23,21 +23,37 @@ def placement():
 def test_every_promise_holds(name: str, placement) -> None:
     hand, config = HandModel.load(name), SimulationConfig.load()
     checked = check_backend(lambda worlds: make_backend("mujoco", hand, config, worlds), placement)
-    assert len(checked) == 14
+    assert len(checked) == 18
 
 
 def test_a_broken_promise_is_found(placement) -> None:
     class Swapped(MujocoBackend):
         """Two joints exchanged on the way in: the field's most reported fault."""
 
-        def step(self, command, duration):
+        def step(self, command, duration, worlds=None):
             joints = command.joint_position.copy()
             joints[:, [0, 1]] = joints[:, [1, 0]]
-            super().step(Command(joints, command.T_world_palm), duration)
+            super().step(Command(joints, command.T_world_palm), duration, worlds)
 
     hand, config = HandModel.load("allegro_right"), SimulationConfig.load()
     with pytest.raises(BackendError, match="command 0 moves joint"):
         check_backend(lambda worlds: Swapped(hand, config, worlds), placement)
+
+
+@pytest.mark.parametrize(
+    ("deaf_to", "seen"),
+    [("gravity", "rises 8 cm"), ("friction", "friction 0.1"), ("mass", "50 kg is not")],
+)
+def test_a_backend_whose_worlds_do_not_vary_is_found(deaf_to: str, seen: str, placement) -> None:
+    class Uniform(MujocoBackend):
+        """Takes one of the figures and does nothing with it."""
+
+        def vary(self, **figures):
+            super().vary(**{k: v for k, v in figures.items() if k != deaf_to})
+
+    hand, config = HandModel.load("allegro_right"), SimulationConfig.load()
+    with pytest.raises(BackendError, match=seen):
+        check_backend(lambda worlds: Uniform(hand, config, worlds), placement)
 
 
 def test_ray_casting_agrees_with_the_renderer(placement) -> None:

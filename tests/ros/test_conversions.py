@@ -321,7 +321,12 @@ def test_trial_result_of_a_judged_pick() -> None:
     report = TrialReport(
         success=True, phase="DONE", max_height=0.3, grasp_kind="pinch", grasp_score=0.8,
         plausibility_judged=True, plausible=False, contacts=2,
+        intention_judged=True, intended=True, alignment=0.9, visual_consistency=0.8, task_score=1.0,
     )  # fmt: skip
     result = c.trial_result("mug", "leap_right", 3, pick, report)
     assert (result.success, result.plausible, result.contacts) == (True, False, 2)
+    assert (result.intended, result.alignment, result.task_score) == (True, 0.9, 1.0)
+    unjudged = c.trial_result("mug", "leap_right", 3, pick, TrialReport(alignment=0.9))
+    assert unjudged.intended is None
+    assert math.isnan(unjudged.alignment)
     assert result.seconds == {"perception": 0.2, "execution": 9.0}

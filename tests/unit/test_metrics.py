@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 from dexgrasp.evaluation import metrics
@@ -41,8 +42,92 @@ def test_contact_figures() -> None:
     assert metrics.contact_area(distance, 0.02, 0.005) == pytest.approx(0.015)
 
 
+def test_contact_maps() -> None:
+    distance = np.array([-0.001, 0.0, 0.002, 0.004, 0.006])
+    np.testing.assert_array_equal(metrics.contact_map(distance, 0.005), [1, 1, 1, 1, 0])
+    soft = metrics.contact_map(distance, 0.005, soft=True)
+    np.testing.assert_allclose(soft, [1.0, 1.0, 0.6, 0.2, 0.0], atol=1e-12)
+    with pytest.raises(ValueError, match="positive"):
+        metrics.contact_map(distance, 0.0)
+
+
+def test_contact_distance_is_that_of_vectors() -> None:
+    nothing, everything = np.zeros((2, 9)), np.ones((2, 9))
+    np.testing.assert_allclose(metrics.contact_distance(nothing, everything), 3.0)
+    np.testing.assert_array_equal(metrics.contact_distance(everything, everything), 0.0)
+    with pytest.raises(ValueError, match="beyond"):
+        metrics.contact_distance(nothing, 2.0 * everything)
+    with pytest.raises(ValueError, match="different points"):
+        metrics.contact_distance(nothing, everything[:, :4])
+
+
+def test_contact_rate_counts_the_grasps_that_touch() -> None:
+    distance = np.array([[0.01, 0.001], [0.02, 0.03], [0.004, 0.004], [0.005, 0.1]])
+    assert metrics.contact_rate(distance, 0.005) == 0.5
+    with pytest.raises(ValueError, match="set"):
+        metrics.contact_rate(np.zeros((0, 5)), 0.005)
+
+
 def test_displacement() -> None:
     assert metrics.displacement(np.zeros((2, 3)), np.full((2, 3), 1.0)) == pytest.approx(3**0.5)
+
+
+@given(angle=st.floats(0.0, np.pi), seed=st.integers(0, 1000))
+@settings(deadline=None, max_examples=30)
+def test_rotation_displacement_is_the_angle_about_any_axis(angle: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    axis = rng.normal(size=3)
+    initial, final = np.tile(np.eye(4), (2, 1, 1))
+    initial[:3, :3] = Rotation.random(rng=rng).as_matrix()
+    turn = Rotation.from_rotvec(angle * axis / np.linalg.norm(axis)).as_matrix()
+    final[:3, :3], final[:3, 3] = turn @ initial[:3, :3], 1.0
+    assert metrics.rotation_displacement(initial, final) == pytest.approx(angle, abs=1e-7)
+    assert metrics.rotation_displacement(final, initial) == pytest.approx(angle, abs=1e-7)
+    assert metrics.rotation_displacement(np.stack([initial] * 2), np.stack([final] * 2)).shape == (
+        2,
+    )
+
+
+@given(seed=st.integers(0, 1000))
+@settings(deadline=None, max_examples=20)
+def test_mpjpe_forgives_where_the_hand_is(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    joints = rng.normal(size=(4, 21, 3))
+    moved = joints + rng.normal(size=(4, 1, 3))
+    np.testing.assert_allclose(metrics.mpjpe(moved, joints), 0.0, atol=1e-12)
+
+
+def test_mpjpe_of_one_joint_off() -> None:
+    joints = np.zeros((21, 3))
+    wrong = joints.copy()
+    wrong[5] = [0.03, 0.0, 0.04]
+    assert metrics.mpjpe(wrong, joints) == pytest.approx(0.05 / 21)
+    # aligned at the wrong joint, all the others are off
+    assert metrics.mpjpe(wrong, joints, root=5) == pytest.approx(0.05 * 20 / 21)
+    with pytest.raises(ValueError, match="differ"):
+        metrics.mpjpe(wrong, joints[:20])
+    with pytest.raises(ValueError, match="no joint 21"):
+        metrics.mpjpe(wrong, joints, root=21)
+
+
+def test_mrrpe_is_of_the_relative_root() -> None:
+    left, right, shift = np.zeros(3), np.array([0.3, 0.0, 0.0]), np.array([1.0, 2.0, 3.0])
+    assert metrics.mrrpe(left, right, left + shift, right + shift) == pytest.approx(0.0)
+    assert metrics.mrrpe(left, right, left, right + np.array([0.0, 0.03, 0.04])) == pytest.approx(
+        0.05
+    )
+
+
+@given(seed=st.integers(0, 1000))
+@settings(deadline=None, max_examples=20)
+def test_chamfer_agrees_with_all_pairs(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(size=(40, 3)), rng.normal(size=(60, 3))
+    pairs = cdist(first, second)
+    for power, squared in ((2, True), (1, False)):
+        truth = (pairs.min(axis=1) ** power).mean() + (pairs.min(axis=0) ** power).mean()
+        assert metrics.chamfer_distance(first, second, squared) == pytest.approx(truth)
+        assert metrics.chamfer_distance(second, first, squared) == pytest.approx(truth)
 
 
 def test_wrenches_of_one_contact() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dexgrasp.errors import ConfigError, UnknownNameError
-from dexgrasp.evaluation import benchmark
+from dexgrasp.evaluation import benchmark, pool
 from dexgrasp.evaluation.benchmark import ObjectChoice, PickJob, make_jobs, mesh_choices
 
 
@@ -55,7 +55,7 @@ def test_a_fault_becomes_a_failed_trial(
 
 def test_workers_get_one_thread_and_the_parent_keeps_its_environment() -> None:
     before = dict(os.environ)
-    with benchmark._worker_environment():
+    with pool._one_thread_each():
         assert os.environ["OMP_NUM_THREADS"] == "1"
     assert dict(os.environ) == before
 

@@ -7,12 +7,16 @@ import sys
 import typer
 
 from dexgrasp.cli.benchmark import benchmark
+from dexgrasp.cli.convert import convert
+from dexgrasp.cli.evaluate import evaluate
 from dexgrasp.cli.launch import launch
 from dexgrasp.cli.prepare import prepare
 from dexgrasp.errors import DexgraspError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(benchmark)
+app.command()(convert)
+app.command()(evaluate)
 app.command()(launch)
 app.command()(prepare)
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from dexgrasp.errors import BackendError, ConfigError, DexgraspError
+from dexgrasp.errors import ConfigError, DexgraspError
 from dexgrasp.evaluation.pick import pick, random_placement
+from dexgrasp.evaluation.pool import in_processes
 from dexgrasp.evaluation.results import TrialResult, result_of_pick
 from dexgrasp.execution import ExecutionConfig, Phase
 from dexgrasp.hands import HandModel
@@ -24,7 +20,6 @@ from dexgrasp.simulation import SimulationConfig, make_backend
 from dexgrasp.synthesis import GraspSynthesizer, make_synthesizer
 
 MESH_SUFFIXES = (".obj", ".stl", ".ply")
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -75,39 +70,13 @@ def run_jobs(
     """Run `jobs` in `processes` processes; results in the order of the jobs.
 
     Each process runs the first job once before it begins, so that no latency holds imports
-    and compilation. Raises BackendError when a process dies.
+    and compilation. Raises BackendError when processes die again and again.
     """
     results: dict[int, TrialResult] = {}
-    context = multiprocessing.get_context("spawn")
-    with (
-        _worker_environment(),
-        ProcessPoolExecutor(processes, context, run_job, (jobs[0],)) as pool,
-    ):
-        futures = {pool.submit(run_job, job): index for index, job in enumerate(jobs)}
-        try:
-            for future in as_completed(futures):
-                results[futures[future]] = future.result()
-                on_result(future.result())
-        except BrokenProcessPool as error:
-            raise BackendError(
-                f"a benchmark process died after {len(results)} of {len(jobs)} trials: "
-                "out of memory, or a crash in native code"
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    for index, result in in_processes(run_job, jobs, processes, warm_up=(jobs[0],)):
+        results[index] = result
+        on_result(result)
     return [results[index] for index in range(len(jobs))]
-
-
-@contextmanager
-def _worker_environment() -> Iterator[None]:
-    """Processes started inside use one thread each: they already share the cores."""
-    before = dict(os.environ)
-    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def run_job(job: PickJob) -> TrialResult:

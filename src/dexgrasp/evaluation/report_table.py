@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from dexgrasp.evaluation.report_page import (
+from dexgrasp.evaluation.report_parts import (
     ABSENT,
     SURVEY_PICK_RATE,
     SURVEY_PLAUSIBLE_RATE,
@@ -27,8 +27,18 @@ from dexgrasp.evaluation.results import (
     summarise,
 )
 
-COLUMNS = ("object", "phase", "grasp", "score", "height", "slip", "plausible", "verdict")
-LINE_WIDTHS = (24, 17, 10, 6, 8, 5, 10, 0)
+COLUMNS = (
+    "object",
+    "phase",
+    "grasp",
+    "score",
+    "height",
+    "slip",
+    "plausible",
+    "intended",
+    "verdict",
+)
+LINE_WIDTHS = (24, 17, 10, 6, 8, 5, 10, 9, 0)
 
 
 class TrialBoard:
@@ -115,6 +125,7 @@ def trial_cells(result: TrialResult) -> tuple[str, ...]:
         number(result.max_height, 2, " m"),
         yes_or_no(result.slip),
         ABSENT if result.plausible is None else yes_or_no(result.plausible),
+        ABSENT if result.intended is None else yes_or_no(result.intended),
         result.verdict,
     )
 

@@ -26,6 +26,8 @@ class TrialResult:
     grasp_score: [0, 1].  max_height: the largest of the centre of mass above the table [m].
     plausible: whether penetration and contacts pass; None when not judged.
     penetration_volume [m^3], contact_area [m^2], contacts: distinct fingertips.
+    intended: whether each of the three scores of the intention passes; None when not judged.
+    alignment, visual_consistency, task_score: those scores, in [0, 1].
     seconds: wall clock of each stage [s].
     through: `ros` when the nodes ran the trial, `library` when it ran in one process.
     picture, animation: paths relative to the report; empty when absent.
@@ -46,6 +48,10 @@ class TrialResult:
     penetration_volume: float = NOT_MEASURED
     contact_area: float = NOT_MEASURED
     contacts: int = 0
+    intended: bool | None = None
+    alignment: float = NOT_MEASURED
+    visual_consistency: float = NOT_MEASURED
+    task_score: float = NOT_MEASURED
     seconds: dict[str, float] = field(default_factory=dict)
     through: str = "library"
     picture: str = ""
@@ -68,8 +74,9 @@ class TrialResult:
     def from_dict(cls, values: Mapping[str, Any]) -> TrialResult:
         """The trial of a report.json; figures that are null there were not measured."""
         known = {item.name: values[item.name] for item in fields(cls)}
-        for name in ("grasp_score", "max_height", "penetration_volume", "contact_area"):
-            known[name] = NOT_MEASURED if known[name] is None else known[name]
+        for item in fields(cls):
+            if item.type == "float" and known[item.name] is None:
+                known[item.name] = NOT_MEASURED
         return cls(**known)
 
 

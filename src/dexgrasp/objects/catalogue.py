@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import trimesh
 from pydantic import BaseModel, ConfigDict, Field
 
 from dexgrasp.config import load_config, resource_path
-from dexgrasp.errors import ConfigError, UnknownNameError
-from dexgrasp.objects.meshfile import SUFFIXES, read_mesh
+from dexgrasp.errors import ConfigError, MeshError, UnknownNameError
+from dexgrasp.objects.labels import SUFFIX, FaceLabels, PlacedZone, read_labels
+from dexgrasp.objects.meshfile import SUFFIXES, USD, read_mesh
 from dexgrasp.objects.model import DEFAULT_FRICTION, ObjectModel
 from dexgrasp.objects.poses import resting_pose
 from dexgrasp.objects.shapes import AnyShape
+from dexgrasp.objects.usdfile import read_usd
 
 
 class CatalogueEntry(BaseModel):
@@ -52,17 +55,25 @@ def object_names() -> list[str]:
 
 
 def load_object(
-    name_or_file: str | Path, mass: float | None = None, friction: float | None = None
+    name_or_file: str | Path,
+    mass: float | None = None,
+    friction: float | None = None,
+    scale: float = 1.0,
 ) -> ObjectModel:
     """An object by catalogue name or mesh file [m]; `mass` [kg], `friction` replace its own.
 
+    scale: factor on the lengths of a mesh file, which data sets of normalised meshes need.
+    A file `mug.parts.json` beside `mug.obj` labels its parts: `labels.read_labels`.
     Raises UnknownNameError for a name that is not in the catalogue, MeshError for a file
-    that holds no watertight mesh in metres.
+    that holds no watertight mesh in metres or no such labels.
     """
     path = Path(name_or_file)
     if path.suffix.lower() in SUFFIXES:
         friction = DEFAULT_FRICTION if friction is None else friction
-        return ObjectModel.from_mesh(path.stem, read_mesh(path), mass, friction=friction)
+        model = ObjectModel.from_mesh(path.stem, read_mesh(path, scale), mass, friction=friction)
+        return replace(model, labels=_labels_beside(path, scale))
+    if scale != 1.0:
+        raise MeshError(f"{name_or_file} is an object of the catalogue and is not scaled")
     entries = catalogue().objects
     if str(name_or_file) not in entries:
         known = [*entries, *(f"a {s} file" for s in SUFFIXES)]
@@ -84,7 +95,26 @@ def _build(name: str, mass: float | None, friction: float | None) -> ObjectModel
     rest = resting_pose(mesh, model.com)
     for item in {id(m): m for m in [mesh, *bodies, *pieces]}.values():
         item.apply_transform(rest)
-    return ObjectModel.from_bodies(name, mesh, bodies, densities, mass, friction, pieces)
+    model = ObjectModel.from_bodies(name, mesh, bodies, densities, mass, friction, pieces)
+    zones = [
+        PlacedZone(zone, index, rest @ shape.pose)
+        for index, shape in enumerate(entry.shapes)
+        for zone in shape.zones
+    ]
+    parts = [shape.part for shape in entry.shapes]
+    return replace(model, labels=FaceLabels.of_bodies(bodies, parts, zones))
+
+
+def _labels_beside(path: Path, scale: float) -> FaceLabels | None:
+    """The labels in the file beside a mesh, by the faces as the mesh's file has them."""
+    beside = path.with_name(path.stem + SUFFIX)
+    if not beside.is_file():
+        return None
+    if path.suffix.lower() in USD:
+        mesh = read_usd(path)
+    else:
+        mesh: trimesh.Trimesh = trimesh.load(path, force="mesh", process=False)  # type: ignore[assignment]
+    return read_labels(beside, mesh.apply_scale(scale))
 
 
 def _union(name: str, bodies: list[trimesh.Trimesh]) -> trimesh.Trimesh:

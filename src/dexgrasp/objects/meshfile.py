@@ -8,20 +8,29 @@ import numpy as np
 import trimesh
 
 from dexgrasp.errors import MeshError
+from dexgrasp.objects.usdfile import read_usd
 
-SUFFIXES = (".obj", ".stl", ".ply")
+USD = (".usd", ".usda", ".usdc", ".usdz")
+SUFFIXES = (".obj", ".stl", ".ply", ".glb", *USD)
 LARGEST, SMALLEST = 2.0, 0.002  # [m] extents that a mesh in metres can plausibly have
 
 
-def read_mesh(path: Path) -> trimesh.Trimesh:
-    """A watertight mesh [m]. Raises MeshError for a file that is none and cannot be made one."""
+def read_mesh(path: Path, scale: float = 1.0) -> trimesh.Trimesh:
+    """A watertight mesh [m]. Raises MeshError for a file that is none and cannot be made one.
+
+    scale: factor on its lengths, before anything is checked. A glTF scene is one mesh with its
+    nodes in place; so is a USD stage, in metres by its `metersPerUnit`. Both keep their up axis.
+    """
     if not path.is_file():
         raise MeshError(f"{path} does not exist")
+    if path.suffix.lower() in USD:
+        return checked_mesh(read_usd(path).apply_scale(scale), str(path))
     try:
-        mesh = trimesh.load(path, force="mesh", process=False)
-    except Exception as error:  # readers of three formats fail in as many ways
+        mesh: trimesh.Trimesh = trimesh.load(path, force="mesh", process=False)  # type: ignore[assignment]
+        mesh.apply_scale(scale)
+    except Exception as error:  # readers of four formats fail in as many ways
         raise MeshError(f"{path} cannot be read as a mesh: {error}") from error
-    return checked_mesh(mesh, str(path))  # type: ignore[arg-type]
+    return checked_mesh(mesh, str(path))
 
 
 def checked_mesh(mesh: trimesh.Trimesh, label: str) -> trimesh.Trimesh:

@@ -11,6 +11,7 @@ import trimesh
 
 from dexgrasp.errors import MeshError
 from dexgrasp.objects.decomposition import convex_parts
+from dexgrasp.objects.labels import UNLABELLED, SurfaceLabels
 from dexgrasp.objects.poses import resting_pose
 from dexgrasp.objects.sdf import SignedDistance
 from dexgrasp.objects.voxels import Voxels
@@ -27,6 +28,7 @@ class ObjectModel:
     mesh: watertight.  mass [kg].  friction: sliding coefficient.
     com: (3,) centre of mass.  inertia: (3, 3) about it [kg m2].
     solids: convex pieces if the maker of the object knows them; else `parts` finds them.
+    labels: which place of the surface is handle, rim, blade ..., if anybody knows.
     """
 
     name: str
@@ -36,6 +38,7 @@ class ObjectModel:
     com: Array
     inertia: Array
     solids: tuple[trimesh.Trimesh, ...] = ()
+    labels: SurfaceLabels | None = None
 
     @classmethod
     def from_mesh(
@@ -85,6 +88,17 @@ class ObjectModel:
     def parts(self) -> tuple[trimesh.Trimesh, ...]:
         """Convex meshes that fill the object, for physics."""
         return self.solids or convex_parts(self.mesh)
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of the labelled parts of the surface; none if nobody labelled it."""
+        return self.labels.names if self.labels is not None else ()
+
+    def label_points(self, points: Array) -> Array:
+        """Index into `part_names` (n,) of points (n, 3) near the surface [m]; -1 for no part."""
+        if self.labels is None:
+            return np.full(len(points), UNLABELLED)
+        return self.labels.label_points(points)
 
     @cached_property
     def sdf(self) -> SignedDistance:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.spatial.transform import Rotation
 
 from dexgrasp.objects.convex2d import convex_pieces, hull2d, rounded
+from dexgrasp.objects.labels import Zone
 from dexgrasp.types import Array
 
 SECTIONS = 48  # around an axis; a multiple of 4, so that the extents are exact
@@ -28,6 +29,7 @@ class Shape(BaseModel, ABC):
     """A part of an object, placed by a turn `rpy` (roll, pitch, yaw [rad]) and `xyz` [m].
 
     part: what it is of the object (body, handle, rim ...).  density: relative to the others.
+    zones: slices of it that are other parts, in its frame before it is placed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,15 +37,21 @@ class Shape(BaseModel, ABC):
     density: float = Field(default=1.0, gt=0.0)
     xyz: Vector = (0.0, 0.0, 0.0)
     rpy: Vector = (0.0, 0.0, 0.0)
+    zones: tuple[Zone, ...] = ()
+
+    @property
+    def pose(self) -> Array:
+        """(4, 4) where `rpy` and `xyz` place it."""
+        pose = np.eye(4)
+        pose[:3, :3] = Rotation.from_euler("xyz", self.rpy).as_matrix()
+        pose[:3, 3] = self.xyz
+        return pose
 
     def build(self) -> tuple[trimesh.Trimesh, Meshes]:
         """The watertight mesh and the convex meshes that fill it, both placed."""
         mesh, pieces = self._local()
-        pose = np.eye(4)
-        pose[:3, :3] = Rotation.from_euler("xyz", self.rpy).as_matrix()
-        pose[:3, 3] = self.xyz
         for item in [mesh, *pieces]:
-            item.apply_transform(pose)
+            item.apply_transform(self.pose)
         return mesh, pieces
 
     @abstractmethod

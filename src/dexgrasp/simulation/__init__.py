@@ -5,23 +5,29 @@ from dexgrasp.hands import HandModel
 from dexgrasp.simulation.backend import SimBackend
 from dexgrasp.simulation.check import check_backend
 from dexgrasp.simulation.config import CameraConfig, SimulationConfig
-from dexgrasp.simulation.mujoco_backend import MujocoBackend
+from dexgrasp.simulation.mujoco_backend import MujocoBackend, MujocoWarpBackend
 
-BACKENDS = {"mujoco": MujocoBackend}
+BACKENDS = {"mujoco": MujocoBackend, "mujoco_warp": MujocoWarpBackend}
 
 
 def make_backend(
-    kind: str, hand: HandModel, config: SimulationConfig, worlds: int = 1, seed: int = 0
+    kind: str,
+    hand: HandModel,
+    config: SimulationConfig,
+    worlds: int = 1,
+    seed: int = 0,
+    threads: int = 0,
 ) -> SimBackend:
-    """A backend by name. Raises UnknownNameError."""
+    """A backend by name; threads: on the processor, 0: every core. Raises UnknownNameError."""
     if kind not in BACKENDS:
         raise UnknownNameError("backend", kind, BACKENDS)
-    return BACKENDS[kind](hand, config, worlds, seed=seed)
+    return BACKENDS[kind](hand, config, worlds, threads, seed)
 
 
 __all__ = [
     "CameraConfig",
     "MujocoBackend",
+    "MujocoWarpBackend",
     "SimBackend",
     "SimulationConfig",
     "check_backend",

@@ -41,8 +41,24 @@ class SimBackend(Protocol):
         """
         ...
 
-    def step(self, command: Command, duration: float) -> None:
-        """Hold `command` and advance every world by `duration` [s], a multiple of timestep."""
+    def vary(
+        self,
+        gravity: np.ndarray | None = None,
+        friction: np.ndarray | None = None,
+        mass: np.ndarray | None = None,
+    ) -> None:
+        """Give every world physics of its own until the next `load`; None leaves a figure.
+
+        gravity: (N, 3) [m/s2], which the hand itself does not feel.  friction: (N,) sliding
+        coefficient of the objects.  mass: (N, M) [kg], inertia in proportion.
+        """
+        ...
+
+    def step(self, command: Command, duration: float, worlds: Sequence[int] | None = None) -> None:
+        """Hold `command` and advance `worlds` (None: all) by `duration` [s].
+
+        duration: a multiple of timestep.  The time of the other worlds stands still.
+        """
         ...
 
     def observe(self) -> Observation:

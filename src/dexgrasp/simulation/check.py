@@ -31,6 +31,10 @@ def check_backend(
         _palm_follows,
         _object_rests,
         _time_advances,
+        _step_is_selective,
+        _gravity_varies,
+        _friction_varies,
+        _mass_varies,
         _nan_is_refused,
         _odd_duration_is_refused,
         _same_seed_same_motion,
@@ -166,6 +170,59 @@ def _time_advances(backend: SimBackend, make: Callable[[int], SimBackend]) -> No
     _run(backend, _hold(backend), 0.2)
     passed = backend.observe().time - start
     _expect(np.allclose(passed, 0.2), "time advances by what was stepped", passed)
+
+
+def _step_is_selective(backend: SimBackend, make: Callable[[int], SimBackend]) -> None:
+    start = backend.observe().time
+    backend.step(_hold(backend), PERIOD, [0])
+    passed = backend.observe().time - start
+    wanted = np.where(np.arange(backend.worlds) == 0, PERIOD, 0.0)
+    _expect(np.allclose(passed, wanted), "step(..., [0]) advances world 0 alone", passed)
+
+
+def _gravity_varies(backend: SimBackend, make: Callable[[int], SimBackend]) -> None:
+    """World 0 lets go of the table; the others do not, and no hand feels the difference."""
+    gravity = np.tile([0.0, 0.0, -9.81], (backend.worlds, 1))
+    gravity[0] = [0.0, 0.0, 1.0]
+    before, palm = backend.truth().object_com, backend.observe().T_world_palm
+    backend.vary(gravity=gravity)
+    _run(backend, _hold(backend), 0.4)
+    rise = (backend.truth().object_com - before)[:, 0, 2]
+    _expect(abs(rise[0] - 0.08) < 0.004, "an object at +1 m/s2 rises 8 cm in 0.4 s", rise)
+    _expect(np.abs(rise[1:]).max(initial=0.0) < 0.005, "gravity varies by world", rise)
+    drift = np.abs(backend.observe().T_world_palm - palm).max()
+    _expect(drift < 0.001, "the hand does not feel gravity", drift)
+
+
+def _friction_varies(backend: SimBackend, make: Callable[[int], SimBackend]) -> None:
+    """Pulled sideways by half its weight, a slippery object slides and a rough one does not."""
+    friction = np.full(backend.worlds, 2.0)
+    friction[0] = 0.1
+    before = backend.truth().object_com
+    backend.vary(gravity=np.tile([4.9, 0.0, -9.81], (backend.worlds, 1)), friction=friction)
+    _run(backend, _hold(backend), 0.2)
+    slid = np.linalg.norm(backend.truth().object_com - before, axis=2)[:, 0]
+    _expect(slid[0] > 0.03, "an object of friction 0.1 slides down a slope of 1 in 2", slid)
+    rest = slid[1:].max(initial=0.0)
+    _expect(rest < 0.5 * slid[0], "friction varies by world", slid)
+
+
+def _mass_varies(backend: SimBackend, make: Callable[[int], SimBackend]) -> None:
+    """Pressed on the table by the same fingers, a heavy object pushes back no softer."""
+    mass = np.full((backend.worlds, 1), 0.05)
+    mass[0] = 50.0
+    backend.vary(mass=mass)
+    command = _hold(backend)
+    com = backend.truth().object_com[:, 0]
+    command.T_world_palm[:, :2, 3] = com[:, :2] - [[0.16, 0.0]]
+    command.T_world_palm[:, 2, 3] = com[:, 2] + 0.02
+    _run(backend, command, 1.5)
+    before = backend.truth().object_com
+    command.T_world_palm[:, 0, 3] += 0.10
+    _run(backend, command, 0.8)
+    pushed = np.linalg.norm(backend.truth().object_com - before, axis=2)[:, 0]
+    light = pushed[1:].min(initial=np.inf)
+    _expect(light > 2.0 * pushed[0], "a light object is pushed away, one of 50 kg is not", pushed)
 
 
 def _nan_is_refused(backend: SimBackend, make: Callable[[int], SimBackend]) -> None:

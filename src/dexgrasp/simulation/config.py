@@ -74,6 +74,7 @@ class SimulationConfig(BaseModel):
     home_approach: Vector3
     home_fingers: Vector3
     wrist: WristConfig
+    kinematic_wrist: WristConfig
     camera: CameraConfig
     overview: CameraConfig
     depth_noise: bool

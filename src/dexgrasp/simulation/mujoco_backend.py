@@ -22,6 +22,7 @@ from dexgrasp.simulation.scene import (
     finger_sensor,
     object_body,
 )
+from dexgrasp.simulation.warp_batch import WarpBatch
 from dexgrasp.types import (
     Array,
     Command,
@@ -64,9 +65,12 @@ class MujocoBackend:
         with self._lock:
             self.placements = tuple(placements)
             self.model = model
-            self._batch = Batch(model, self.worlds, self._threads)
+            self._batch = self._engine(model)
             self._index()
             self.reset()
+
+    def _engine(self, model: mujoco.MjModel) -> Batch | WarpBatch:
+        return Batch(model, self.worlds, self._threads)
 
     def _index(self) -> None:
         model, hand = self.model, self.hand
@@ -147,7 +151,32 @@ class MujocoBackend:
                 )
             self._batch.forward(rows)
 
-    def step(self, command: Command, duration: float) -> None:
+    def vary(
+        self,
+        gravity: Array | None = None,
+        friction: Array | None = None,
+        mass: Array | None = None,
+    ) -> None:
+        """See `SimBackend.vary`."""
+        with self._lock:
+            if gravity is not None:
+                self._batch.expand("opt.gravity")[:] = gravity
+            if friction is not None:
+                geoms = np.flatnonzero(self.model.geom_priority)  # of the objects' parts
+                sliding = np.asarray(friction)[:, None]
+                self._batch.expand("geom_friction")[:, geoms, 0] = sliding
+            if mass is not None:
+                self._set_mass(np.asarray(mass))
+
+    def _set_mass(self, mass: Array) -> None:
+        bodies = [self.model.body(object_body(i)).id for i in range(len(self.placements))]
+        nominal = self.model.body_mass[bodies]
+        self._batch.expand("body_mass")[:, bodies] = mass
+        inertia = self._batch.expand("body_inertia")
+        inertia[:, bodies] = self.model.body_inertia[bodies] * (mass / nominal)[..., None]
+        self._batch.set_const()
+
+    def step(self, command: Command, duration: float, worlds: Sequence[int] | None = None) -> None:
         """See `SimBackend.step`."""
         count = round(duration / self.timestep)
         if count < 1 or abs(count * self.timestep - duration) > 1e-9:
@@ -163,7 +192,7 @@ class MujocoBackend:
             state["ctrl"][:, self._ctrl] = self.hand.clip(command.joint_position)
             state["mocap_pos"][:, 0] = command.T_world_palm[:, :3, 3]
             state["mocap_quat"][:, 0] = quaternion_from_pose(command.T_world_palm)
-            self._batch.step(nstep=count)
+            self._batch.step(None if worlds is None else np.asarray(worlds), nstep=count)
 
     def observe(self) -> Observation:
         """See `SimBackend.observe`. The finger force is the net contact force."""
@@ -278,3 +307,10 @@ class MujocoBackend:
     def close(self) -> None:
         """See `SimBackend.close`."""
         self._renderer.close()
+
+
+class MujocoWarpBackend(MujocoBackend):
+    """The same worlds stepped by mujoco_warp, on a GPU where there is one."""
+
+    def _engine(self, model: mujoco.MjModel) -> Batch | WarpBatch:
+        return WarpBatch(model, self.worlds)

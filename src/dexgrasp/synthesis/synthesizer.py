@@ -13,13 +13,12 @@ from dexgrasp.hands import HandModel
 from dexgrasp.objects import SignedDistance
 from dexgrasp.synthesis.check import try_in_physics
 from dexgrasp.synthesis.config import SynthesisConfig
-from dexgrasp.synthesis.forces import holding_forces
 from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.kernels import optimise
 from dexgrasp.synthesis.sampling import Starts, sample_starts
+from dexgrasp.synthesis.squeeze import squeeze_and_pregrasp
 from dexgrasp.types import Array, GraspSet
 
-GRAVITY = 9.81
 SWEEP = np.array([0.0, 0.015, 0.03, 0.05, 0.075, 0.10])
 
 
@@ -135,32 +134,19 @@ class OptimizingSynthesizer:
 
     def _squeeze(self, hand: HandModel, geometry: GraspGeometry, candidates: Candidates) -> None:
         """Squeeze and pregrasp joints of every candidate, and how well its forces balance."""
-        config = self.config
-        weight = np.array([0.0, 0.0, -GRAVITY * geometry.model.mass])
-        # Thumb and fingers each carry half of the weight by friction, with half to spare.
-        grip = np.clip(-0.75 * weight[2] / config.friction, config.grip, config.max_grip)
-        points_palm = palm_points(candidates)
-        jacobians = hand.contact_jacobians(candidates.joints, points_palm)  # (n, F, 3, J)
-        limit = config.torque_share * hand.effort_limit
+        jacobians = hand.contact_jacobians(candidates.joints, palm_points(candidates))
         for n in range(len(candidates.joints)):
-            used = np.flatnonzero(candidates.used[n])
-            pressing = np.full(len(used), grip / max(len(used) - 1, 1))
-            pressing[-1] = grip
-            forces, candidates.residual[n] = holding_forces(
-                candidates.tips[n, used],
-                -candidates.surfaces[n, used],
-                pressing,
-                weight,
-                np.asarray(geometry.model.com),
-                config.friction,
-            )
-            rotation = candidates.palms[n, :3, :3]
-            torque = np.einsum("kij,ki->j", jacobians[n, used], forces @ rotation)
-            torque *= min(1.0, float(np.min(limit / np.maximum(np.abs(torque), 1e-9))))
-            candidates.squeeze[n] = hand.clip(candidates.joints[n] + torque / hand.stiffness)
-            outward = candidates.surfaces[n, used] @ rotation * config.opening
-            candidates.pregrasp[n] = hand.clip(
-                candidates.joints[n] + open_step(jacobians[n, used], outward)
+            used = candidates.used[n]
+            contacts = (candidates.tips[n, used], -candidates.surfaces[n, used], jacobians[n, used])
+            candidates.squeeze[n], candidates.pregrasp[n], candidates.residual[n] = (
+                squeeze_and_pregrasp(
+                    hand,
+                    geometry.model,
+                    self.config,
+                    candidates.joints[n],
+                    candidates.palms[n],
+                    contacts,
+                )
             )
 
     def _grasp_set(
@@ -245,13 +231,6 @@ def palm_points(candidates: Candidates) -> Array:
         np.einsum("nij,nfj->nfi", T_palm_object[:, :3, :3], candidates.tips)
         + (T_palm_object[:, None, :3, 3])
     )
-
-
-def open_step(jacobians: Array, outward: Array) -> Array:
-    """(J,) joint change that moves the k contact points by `outward` (k, 3) [m], damped."""
-    stacked = jacobians.reshape(-1, jacobians.shape[-1])
-    square = stacked @ stacked.T + 1e-4 * np.eye(len(stacked))
-    return np.clip(stacked.T @ np.linalg.solve(square, outward.reshape(-1)), -0.8, 0.8)
 
 
 def clear_approach(

@@ -13,6 +13,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
+from dexgrasp.evaluation.intention import BackgroundJudge, make_judge
 from dexgrasp.evaluation.report import plain
 from dexgrasp.execution import Phase
 from dexgrasp.hands import HandModel
@@ -33,12 +34,16 @@ class EvaluatorNode(StackNode):
     """Reports on `trial_reports`: running ones at 5 Hz, then one that is `finished`.
 
     Parameter `folder`: where finished reports are appended to `trials.jsonl`; empty: the
-    folder that `results_folder` names, if any.
+    folder that `results_folder` names, if any.  Parameters `judge` (geometric or vlm) and
+    `instruction` (`{object}` stands for the object's name): of the intention modality. A judge
+    that takes longer than the trial does not hold it up: its report comes once more with it.
     """
 
     def __init__(self) -> None:
         super().__init__("evaluator")
         self.declare_parameter("hand", "allegro_right")
+        self.declare_parameter("judge", "geometric")
+        self.declare_parameter("instruction", "pick up the {object}")
         self._folder = self.declare_parameter("folder", "").value
         self._reports = self.create_publisher(TrialReport, "trial_reports", 20)
         self._states = Stream(self, ExecutorState, "executor/state", 50)
@@ -51,14 +56,17 @@ class EvaluatorNode(StackNode):
         self._workers: ThreadPoolExecutor | None = None
         self._loop: Loop | None = None
         self._judge: TrialJudge | None = None
+        self._late: list[TrialJudge] = []
+        self._intention: BackgroundJudge | None = None
         self._ticks = 0
 
     def _on_folder(self, message: String) -> None:
         self._folder = self._folder or message.data
 
     def setup(self) -> None:
-        """Load the hand. Raises UnknownNameError."""
+        """Load the hand and the judge. Raises UnknownNameError, ConfigError."""
         self._hand = HandModel.load(self.get_parameter("hand").value)
+        self._intention = BackgroundJudge(make_judge(self.get_parameter("judge").value))
         self._workers = ThreadPoolExecutor(1, "plausibility")
 
     def start(self) -> None:
@@ -71,9 +79,13 @@ class EvaluatorNode(StackNode):
         if self._loop is not None:
             self._loop.stop()
         self._judge = None
+        self._late.clear()
 
     def teardown(self) -> None:
-        """End the workers."""
+        """End the workers; a judge that still waits for its server ends on its own."""
+        if self._intention is not None:
+            self._intention.close()
+        self._intention = None
         if self._workers is not None:
             self._workers.shutdown(wait=False, cancel_futures=True)
         self._workers = None
@@ -88,13 +100,14 @@ class EvaluatorNode(StackNode):
         for state in self._states.take_all():
             self._on_state(state)
         truths = self._truths.take_all()
+        self._publish_late()
         if self._judge is None:
             return
         for truth in truths:
             self._judge.on_truth(truth)
         self._ticks += 1
         if self._judge.ended:
-            self._finish(self._judge.report())
+            self._finish(self._judge)
         elif self._ticks % PROGRESS_EVERY == 0:
             self._reports.publish(self._judge.report())
 
@@ -103,7 +116,13 @@ class EvaluatorNode(StackNode):
         if judge is not None and judge.state.trial == state.trial:
             judge.on_state(state, self._observe())
         elif Phase.APPROACH <= state.phase <= Phase.HOLD:
-            self._judge = TrialJudge(state, self._hand, present(self._workers, "worker"))
+            self._judge = TrialJudge(
+                state,
+                self._hand,
+                present(self._workers, "worker"),
+                present(self._intention, "judge"),
+                self.get_parameter("instruction").value,
+            )
 
     def _observe(self) -> Observation | None:
         if max(self._joints.age, self._palm.age) > FRESH:
@@ -115,11 +134,23 @@ class EvaluatorNode(StackNode):
             self._hand,
         )
 
-    def _finish(self, report: TrialReport) -> None:
+    def _finish(self, judge: TrialJudge) -> None:
         self._judge = None
-        self._reports.publish(report)
+        report = judge.report()
+        if judge.intention_pending:
+            self._late.append(judge)
         verdict = "picked" if report.success else report.error_msg or "not lifted high enough"
         self.get_logger().info(f"trial {report.trial}, {report.object}: {verdict}")
+        self._send(report)
+
+    def _publish_late(self) -> None:
+        """Reports of trials that ended before their intention was judged."""
+        for judge in [judge for judge in self._late if not judge.intention_pending]:
+            self._late.remove(judge)
+            self._send(judge.report())
+
+    def _send(self, report: TrialReport) -> None:
+        self._reports.publish(report)
         if self._folder:
             line = json.dumps(plain(report_values(report)))
             with (Path(self._folder) / REPORT_FILE).open("a") as file:

@@ -53,6 +53,10 @@ def _judged(ended: TrialResult, report: TrialReport) -> TrialResult:
         penetration_volume=report.penetration_volume if judged else math.nan,
         contact_area=report.contact_area if judged else math.nan,
         contacts=report.contacts,
+        intended=report.intended if report.intention_judged else None,
+        alignment=report.alignment if report.intention_judged else math.nan,
+        visual_consistency=report.visual_consistency if report.intention_judged else math.nan,
+        task_score=report.task_score if report.intention_judged else math.nan,
         seconds=ended.seconds,
         through="ros",
     )

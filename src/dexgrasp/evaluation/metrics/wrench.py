@@ -1,59 +1,15 @@
-"""Metrics as pure functions. Definitions: the survey's table of metrics unless named."""
+"""The wrenches that contacts can apply, and what they resist."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import ConvexHull, KDTree, QhullError
+from scipy.optimize import linprog
+from scipy.spatial import ConvexHull, QhullError
 
 from dexgrasp.types import Array
 
 CONE_EDGES = 8  # DexGraspBench, UniDexGrasp, BODex
 RANK_TOLERANCE = 1e-6
-
-
-def chamfer_distance(first: Array, second: Array, squared: bool = True) -> float:
-    """Mean nearest distance from cloud (n, 3) to (m, 3) plus the reverse: [m2], or [m].
-
-    Raises ValueError for an empty cloud.
-    """
-    if len(first) == 0 or len(second) == 0:
-        raise ValueError("the chamfer distance of an empty cloud is not defined")
-    forth, back = KDTree(second).query(first)[0], KDTree(first).query(second)[0]
-    power = 2 if squared else 1
-    return float((forth**power).mean() + (back**power).mean())
-
-
-def penetration_depth(distance: Array) -> float:
-    """Depth [m] of the deepest of the hand's points, from their signed distances (n,) [m]."""
-    return float(np.maximum(-np.asarray(distance), 0.0).max(initial=0.0))
-
-
-def penetration_volume(cells: int, edge: float) -> float:
-    """Volume [m3] of `cells` cubes of `edge` [m] that are inside hand and object."""
-    return float(cells) * edge**3
-
-
-def contact_ratio(distance: Array, threshold: float) -> float:
-    """Share of the object's points within `threshold` [m] of the hand; distances (n,) [m]."""
-    return float((np.asarray(distance) < threshold).mean())
-
-
-def contact_area(distance: Array, surface: float, threshold: float) -> float:
-    """Object surface [m2] within `threshold` [m] of the hand.
-
-    distance: (n,) from points spread evenly over `surface` [m2] to the hand [m].
-    """
-    return contact_ratio(distance, threshold) * surface
-
-
-def contact_count(distance: Array, threshold: float) -> int:
-    """Number of fingertips, distances (F,) [m] to the object, that touch it."""
-    return int((np.asarray(distance) < threshold).sum())
-
-
-def displacement(initial: Array, final: Array) -> Array:
-    """Way (...,) [m] of the centre of mass between positions (..., 3) [m]."""
-    return np.linalg.norm(np.asarray(final) - np.asarray(initial), axis=-1)
 
 
 def contact_wrenches(
@@ -95,6 +51,7 @@ def q1(
     friction: float,
     arm: float | None = None,
     torsion: float = 0.0,
+    edges: int = CONE_EDGES,
 ) -> float:
     """Radius of the largest ball about the origin in the hull of all contact wrenches (L1).
 
@@ -106,7 +63,7 @@ def q1(
         return 0.0
     if arm is None:
         arm = float(np.linalg.norm(np.asarray(points) - center, axis=1).mean())
-    wrenches = contact_wrenches(points, normals, center, friction, arm, torsion)
+    wrenches = contact_wrenches(points, normals, center, friction, arm, torsion, edges)
     if np.linalg.matrix_rank(wrenches - wrenches.mean(axis=0), tol=RANK_TOLERANCE) < 6:
         return 0.0
     try:
@@ -114,3 +71,27 @@ def q1(
     except QhullError:  # flatter than the rank shows: no ball fits
         return 0.0
     return max(0.0, float((-offsets).min()))
+
+
+def min_weight(wrenches: Array) -> float:
+    """FRoGGeR's normalised min-weight in [0, 1] of wrenches (m, 6); above 0 is force closure.
+
+    The largest l for which convex weights of the wrenches, all at least l, sum to no wrench,
+    times m (Li and others, 2302.13687); -1 where no convex weights do.
+    """
+    wrenches = np.asarray(wrenches, dtype=float)
+    count = len(wrenches)
+    if count == 0:
+        return -1.0
+    balance = np.zeros((7, count + 1))
+    balance[:6, :count], balance[6, :count] = wrenches.T, 1.0
+    above = np.hstack([-np.eye(count), np.ones((count, 1))])
+    solution = linprog(
+        np.r_[np.zeros(count), -1.0],
+        A_ub=above,
+        b_ub=np.zeros(count),
+        A_eq=balance,
+        b_eq=np.r_[np.zeros(6), 1.0],
+        bounds=[(0.0, None)] * (count + 1),
+    )
+    return -1.0 if solution.x is None else float(solution.x[-1]) * count

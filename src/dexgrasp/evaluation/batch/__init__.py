@@ -1,0 +1,1 @@
+"""Grasps from files through the three modalities, many at once."""
