@@ -144,6 +144,10 @@ def test_a_pick_lifts_the_object_and_is_judged(allegro, held) -> None:
     assert report.max_height > 0.25
     assert report.plausibility_judged
     assert report.contacts >= 2
+    assert report.intention_judged
+    assert report.instruction == "pick up the tomato soup can"
+    assert report.judge == "geometric"
+    assert all(0.0 <= s <= 1.0 for s in (report.alignment, report.visual_consistency))
     running = [r for r in allegro.reports if not r.finished]
     assert running
     assert not any(r.success for r in running)

@@ -51,6 +51,13 @@ def test_good_grasps_pass_as_on_the_robot(hand, can, grasps) -> None:
     assert all(outcome.drift < 0.03 for outcome in held)
 
 
+def test_good_grasps_of_the_leap_pass_too(can) -> None:
+    leap, protocol = HandModel.load("leap_right"), Protocol.load("robot")
+    found = make_synthesizer().synthesize(leap, GraspGeometry(can, np.eye(4), 0.0), 4, seed=0)
+    outcomes = run_trials(leap, can, found, nominal(can, 4, protocol), protocol)
+    assert sum(outcome.verdict.success for outcome in outcomes) >= 3
+
+
 def test_good_grasps_withstand_six_directions(hand, can, grasps) -> None:
     protocol = Protocol.load("six_directions")
     outcomes = run_trials(hand, can, grasps, nominal(can, 4, protocol), protocol)

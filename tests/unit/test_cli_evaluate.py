@@ -72,7 +72,7 @@ def test_bad_rows_are_named_in_the_terminal_and_the_report(finished, grasps) -> 
     assert "quaternion" in printed
     assert "teapot" in printed
     report = json.loads((out / "report.json").read_text())
-    assert [row for row, _ in report["rejected"]] == [3, 4]
+    assert [item["row"] for item in report["rejected"]] == [3, 4]
 
 
 def test_the_same_command_again_only_reports(finished, grasps) -> None:
@@ -80,7 +80,7 @@ def test_the_same_command_again_only_reports(finished, grasps) -> None:
     before = (out / "trials.jsonl").read_bytes()
     again = run("evaluate", grasps, "--protocol", "robot", "--out", out, "--pictures", 2)
     assert again.returncode == 0
-    assert "3 of 4 trials are done already" in again.stderr or "done already" in again.stderr
+    assert "3 of 3 trials are done already" in again.stderr
     assert (out / "trials.jsonl").read_bytes() == before
 
 

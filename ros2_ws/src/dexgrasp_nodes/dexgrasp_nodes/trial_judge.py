@@ -69,6 +69,8 @@ class TrialJudge:
     @property
     def intention_pending(self) -> bool:
         """Whether a judge is still thinking about the intention."""
+        if self._intention is None or not self._intention.done():
+            return self._intention is not None
         scores = self._scores()
         return scores is not None and not scores.done()
 
