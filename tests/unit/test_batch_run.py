@@ -204,3 +204,22 @@ def test_jobs_of_a_killed_process_are_run_again(tmp_path) -> None:
 def test_processes_that_keep_dying_are_an_error() -> None:
     with pytest.raises(BackendError, match="died 3 times; 2 of 2 jobs"):
         list(in_processes(always_die, range(2), 2))
+
+
+def test_a_dead_judge_is_given_up_and_asked_again_next_time(
+    table, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens at the address of the vision model."""
+    monkeypatch.setenv("DEXGRASP_VLM_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("DEXGRASP_CACHE", str(tmp_path / "cache"))
+    protocol = Protocol.load("robot")
+    asking = EvaluationSettings(protocol, modalities=("plausibility", "intention"), judge="vlm")
+    plan = plan_evaluation(table[:4], (), asking)
+    folder = RunFolder(tmp_path / "out", {})
+    evaluate(plan, asking, folder, local_runner(1), lambda result: None)
+    records = folder.sorted_records()
+    assert [record.intended for record in records] == [None] * 4
+    assert all(record.plausible is not None for record in records)
+    assert "127.0.0.1:9" in records[0].reasons
+    assert "not asked again after 3 times" in records[3].reasons
+    assert not RunFolder(tmp_path / "out", {}).is_done(0, 0)

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 
 from dexgrasp.datasets import GraspTable, read_grasps, stated_hand
-from dexgrasp.errors import GraspError, UnknownNameError
+from dexgrasp.errors import ConfigError, GraspError, UnknownNameError
 from dexgrasp.evaluation.batch.evaluate import (
     Plan,
     Runner,
@@ -152,7 +152,11 @@ def table_of(request: Request) -> GraspTable:
 
 
 def runner_of(request: Request) -> Runner:
-    """Ray when asked for, else processes of this machine."""
+    """Ray when asked for, else processes of this machine. Raises ConfigError."""
+    if request.judge == "vlm":  # its limits of cost and requests are those of one process
+        if request.ray:
+            raise ConfigError("--judge vlm keeps its cost limit in one process; leave out --ray")
+        return local_runner(1)
     if request.ray:
         return ray_runner(request.ray, request.processes)
     return local_runner(request.processes)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 NOT_MEASURED = math.nan
+JUDGE_FAILED = "the judge failed: "  # how reasons begin that another run may mend
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class GraspRecord:
     def key(self) -> tuple[int, int]:
         """What tells this record from the others of a run: row and replicate."""
         return self.row, self.replicate
+
+    @property
+    def judge_failed(self) -> bool:
+        """Whether the judge of the intention failed, which may be otherwise next time."""
+        return self.intended is None and self.reasons.startswith(JUDGE_FAILED)
 
     @property
     def verdict(self) -> str:

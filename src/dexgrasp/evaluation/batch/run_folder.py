@@ -81,8 +81,9 @@ class RunFolder:
         self.rejected |= dict(result.rejected)
 
     def is_done(self, row: int, replicate: int) -> bool:
-        """Whether this trial has been run, or its grasp rejected."""
-        return (row, replicate) in self.records or row in self.rejected
+        """Whether this trial has been run and judged, or its grasp rejected."""
+        record = self.records.get((row, replicate))
+        return row in self.rejected or (record is not None and not record.judge_failed)
 
     def sorted_records(self) -> tuple[GraspRecord, ...]:
         """By row, then replicate: the order does not depend on who was first."""

@@ -15,9 +15,9 @@ from dexgrasp.evaluation import metrics
 from dexgrasp.evaluation.batch.completion import complete_grasps
 from dexgrasp.evaluation.batch.protocol import Protocol, Randomisation
 from dexgrasp.evaluation.batch.trials import Conditions, TrialOutcome, run_trials
-from dexgrasp.evaluation.intention import IntentionCase, IntentionJudge, make_judge
+from dexgrasp.evaluation.intention import IntentionCase, JudgeError, make_judge
 from dexgrasp.evaluation.plausibility import Plausibility, plausibilities
-from dexgrasp.evaluation.records import GraspRecord
+from dexgrasp.evaluation.records import JUDGE_FAILED, GraspRecord
 from dexgrasp.execution import Fault, fault_words
 from dexgrasp.hands import HandModel
 from dexgrasp.objects import ObjectModel, load_object
@@ -26,6 +26,7 @@ from dexgrasp.types import Array, GraspSet
 
 Modality = Literal["simulation", "plausibility", "intention"]
 MODALITIES: tuple[Modality, ...] = ("simulation", "plausibility", "intention")
+MAX_FAILURES = 3  # of a judge in a row
 Q1_FRICTION = 0.3  # DexGraspBench's, whose normalisation `metrics.q1` has by default
 
 
@@ -141,8 +142,8 @@ def _hand(name: str) -> HandModel:
 
 
 @cache
-def _judge(name: str) -> IntentionJudge:
-    return make_judge(name)
+def _asker(name: str) -> _Asker:
+    return _Asker(name)
 
 
 class _Bench:
@@ -238,7 +239,7 @@ class _Bench:
     def _intended(
         self, static: Sequence[dict[str, Any]], simulated: Sequence[dict[str, Any]]
     ) -> list[dict[str, Any]]:
-        judge = _judge(self.settings.judge)
+        asker = _asker(self.settings.judge)
         instruction = self.settings.instruction.format(object=self.model.name.replace("_", " "))
         passed = np.zeros(len(self.unique), dtype=bool)
         for figures, grasp in zip(simulated, self.trial_of, strict=True):
@@ -250,7 +251,7 @@ class _Bench:
                 answers.append({"reasons": "not asked: it failed before"})
                 continue
             case = IntentionCase(self.hand, self.q[i], self.palms[i], self.model, instruction)
-            answers.append(_intention_figures(judge, case))
+            answers.append(asker.figures(case))
         return answers
 
 
@@ -291,19 +292,33 @@ def _plausibility_figures(p: Plausibility, seconds: float) -> dict[str, Any]:
     }
 
 
-def _intention_figures(judge: IntentionJudge, case: IntentionCase) -> dict[str, Any]:
-    try:
-        scores = judge.judge(case)
-    except DexgraspError as error:
-        return {"reasons": f"could not be judged: {error}"}
-    return {
-        "intended": scores.passed,
-        "alignment": scores.alignment,
-        "visual_consistency": scores.visual_consistency,
-        "task_score": scores.task_score,
-        "reasons": scores.reasons,
-        "intention_seconds": scores.seconds,
-    }
+class _Asker:
+    """Asks the judge, and stops when it keeps failing: a dead server costs seconds a grasp."""
+
+    def __init__(self, name: str) -> None:
+        self.judge = make_judge(name)
+        self.failures = 0
+
+    def figures(self, case: IntentionCase) -> dict[str, Any]:
+        """What goes into the record of one grasp."""
+        if self.failures >= MAX_FAILURES:
+            return {"reasons": f"{JUDGE_FAILED}it was not asked again after {MAX_FAILURES} times"}
+        try:
+            scores = self.judge.judge(case)
+        except JudgeError as error:
+            self.failures += 1
+            return {"reasons": f"{JUDGE_FAILED}{error}"}
+        except DexgraspError as error:
+            return {"reasons": f"not judged: {error}"}
+        self.failures = 0
+        return {
+            "intended": scores.passed,
+            "alignment": scores.alignment,
+            "visual_consistency": scores.visual_consistency,
+            "task_score": scores.task_score,
+            "reasons": scores.reasons,
+            "intention_seconds": scores.seconds,
+        }
 
 
 def grasp_q1(grasp: GraspSet, model: ObjectModel) -> float:
