@@ -69,7 +69,7 @@ def truth(hand: HandModel, height: float, seconds: float):
     model = load_object("mug")
     pose = np.eye(4)
     pose[2, 3] = height
-    com = [*np.asarray(model.com), 0.0, 0.0, height]
+    com = np.asarray(model.com) + np.array([0.0, 0.0, height])
     values = GroundTruth(
         np.array([seconds]), pose[None, None], com[None, None], np.zeros((1, 1, 3)),
         np.zeros((1, len(hand.finger_names))),
