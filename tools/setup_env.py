@@ -36,7 +36,10 @@ def install(layout: Layout, log: Path) -> None:
     """The library as editable, its development tools and, unless sourced, ROS 2."""
     pip = [layout.python, "-m", "pip", "install", "--disable-pip-version-check"]
     wheels = () if layout.sourced else ros_wheels.WHEELS[layout.distribution]
-    run([*pip, "-e", f"{layout.root}[dev,gpu,scale,usd]", *ros_wheels.BUILD_TOOLS, *wheels], log)
+    run(
+        [*pip, "-e", f"{layout.root}[dev,gpu,scale,usd,view]", *ros_wheels.BUILD_TOOLS, *wheels],
+        log,
+    )
     if not layout.sourced:
         ros_wheels.mend(layout)
 

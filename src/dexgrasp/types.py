@@ -8,7 +8,8 @@ fingers in the order of the hand's YAML.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -148,6 +149,18 @@ class GraspSet:
         error = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).reshape(n, -1)
         if n and (error.max() > 1e-3 or np.linalg.det(rotation).min() < 0.0):
             raise GraspError("the palm pose of a grasp is not a rigid transform")
+
+
+def concatenated(sets: Sequence[GraspSet]) -> GraspSet:
+    """Several sets of one hand in one frame as one. Raises GraspError for others, or for none."""
+    if len({(s.hand, s.frame) for s in sets}) != 1:
+        raise GraspError("only sets of one hand in one frame can be joined")
+    arrays = (
+        "T_frame_palm", "approach", "pregrasp", "grasp", "squeeze",
+        "contact_points", "contact_normals", "score",
+    )  # fmt: skip
+    joined = {name: np.concatenate([getattr(s, name) for s in sets]) for name in arrays}
+    return replace(sets[0], kind=tuple(k for s in sets for k in s.kind), **joined)
 
 
 @dataclass

@@ -48,6 +48,7 @@ def evaluate(terms, chain, palm, q, field):
     value = energy(
         kinematics,
         spheres,
+        (spheres[0], spheres[1], np.arange(len(spheres[2]) + 1), *spheres),
         pairs,
         candidates,
         field,

@@ -11,10 +11,10 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from dexgrasp.evaluation.cells import cells_inside
-from dexgrasp.evaluation.clusters import Clusters
 from dexgrasp.evaluation.solid_pairs import deepest_overlap, depth_below
 from dexgrasp.evaluation.solids import Solids, distances, in_another, points_near, slide
 from dexgrasp.hands import Primitive
+from dexgrasp.hands.clusters import Clusters
 from dexgrasp.objects import Voxels
 
 IDENTITY = np.eye(4)

@@ -9,16 +9,27 @@ import typer
 from dexgrasp.cli.benchmark import benchmark
 from dexgrasp.cli.convert import convert
 from dexgrasp.cli.evaluate import evaluate
+from dexgrasp.cli.generate import generate
 from dexgrasp.cli.launch import launch
 from dexgrasp.cli.prepare import prepare
+from dexgrasp.cli.synthesize import synthesize
+from dexgrasp.cli.view import view
 from dexgrasp.errors import DexgraspError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it would take [m] in a help text for markup
+)
 app.command()(benchmark)
 app.command()(convert)
 app.command()(evaluate)
+app.command()(generate)
 app.command()(launch)
 app.command()(prepare)
+app.command()(synthesize)
+app.command()(view)
 
 
 def main() -> None:

@@ -11,11 +11,11 @@ import trimesh
 from dexgrasp.errors import GraspError
 from dexgrasp.evaluation import metrics
 from dexgrasp.evaluation.cells import cells_inside
-from dexgrasp.evaluation.clusters import Clusters
 from dexgrasp.evaluation.reach import hand_contact, reachable
 from dexgrasp.evaluation.solid_pairs import deepest_overlap, depth_below
 from dexgrasp.evaluation.solids import Solids, points_near
 from dexgrasp.hands import HandModel
+from dexgrasp.hands.clusters import Clusters
 from dexgrasp.objects import ObjectModel
 from dexgrasp.types import Array
 

@@ -11,10 +11,10 @@ from functools import lru_cache, reduce
 
 import numpy as np
 
-from dexgrasp.evaluation.clusters import Clusters
 from dexgrasp.evaluation.solids import Solids, in_another, slide
 from dexgrasp.geometry import inverse, transform_points
 from dexgrasp.hands import HandModel
+from dexgrasp.hands.clusters import Clusters
 from dexgrasp.objects import ObjectModel, SignedDistance, exact_signed_distance
 from dexgrasp.types import Array
 

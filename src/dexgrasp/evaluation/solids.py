@@ -9,9 +9,9 @@ from functools import cached_property
 import numba
 import numpy as np
 
-from dexgrasp.evaluation.clusters import Clusters
 from dexgrasp.geometry import inverse
 from dexgrasp.hands import Primitive
+from dexgrasp.hands.clusters import Clusters
 from dexgrasp.types import Array
 
 BOX, CAPSULE, CYLINDER, SPHERE = range(4)

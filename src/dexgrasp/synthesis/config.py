@@ -23,6 +23,44 @@ class EnergyWeights(BaseModel):
     posture: float
 
 
+class Refinement(BaseModel):
+    """The last steps of the optimisation, against the hand's surface points.
+
+    rates: as in `SynthesisConfig`.  margin: by which they stay out of the object [m].
+    max_penetration: that is left [m].
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(ge=1)
+    rates: tuple[float, float, float]
+    margin: float
+    max_penetration: float = Field(gt=0.0)
+
+
+class ShakeConfig(BaseModel):
+    """A grasp's trial without a table: mass [kg], friction, pull [m/s2] for `seconds` each way.
+
+    distance [m], angle [rad]: how far the object may move.  closing_speed [rad/s],
+    squeeze_time [s]: of the fingers.  contacts: fingertips that must touch, unless a grasp type
+    is asked for.  batch: grasps tried in a round.  rounds: of the generator, at most.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mass: float = Field(gt=0.0)
+    friction: float = Field(gt=0.0)
+    acceleration: float = Field(gt=0.0)
+    seconds: float = Field(gt=0.0)
+    distance: float = Field(gt=0.0)
+    angle: float = Field(gt=0.0)
+    closing_speed: float = Field(gt=0.0)
+    squeeze_time: float = Field(gt=0.0)
+    contacts: int = Field(ge=2)
+    batch: int = Field(ge=1)
+    rounds: int = Field(ge=1)
+
+
 class SynthesisConfig(BaseModel):
     """Figures of `config/synthesis/default.yaml`, where each has its unit and meaning."""
 
@@ -32,16 +70,18 @@ class SynthesisConfig(BaseModel):
     steps: int = Field(ge=10)
     rates: tuple[float, float, float]
     weights: EnergyWeights
+    refinement: Refinement
     friction: float = Field(gt=0.0)
     grip: float = Field(gt=0.0)
     max_grip: float = Field(gt=0.0)
     torque_share: float = Field(gt=0.0, le=1.0)
     opening: float = Field(gt=0.0)
-    max_penetration: float = Field(gt=0.0)
+    max_overlap: float = Field(gt=0.0)
     max_gap: float = Field(gt=0.0)
     max_residual: float = Field(gt=0.0)
     max_object_extent: float = Field(gt=0.0)
     workspace_radius: float = Field(gt=0.0)
+    shake: ShakeConfig
     check_candidates: int = Field(ge=0)
     check_survivors: int = Field(ge=1)
     check_shift: float = Field(ge=0.0)

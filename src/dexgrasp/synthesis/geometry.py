@@ -29,3 +29,8 @@ class GraspGeometry:
         """Lowest and highest corner (3,) of the mesh in the object's frame [m]."""
         low, high = self.model.mesh.bounds
         return np.asarray(low), np.asarray(high)
+
+    @property
+    def table(self) -> float:
+        """Height of the table in the object's frame, whose z axis points up [m]."""
+        return self.table_height - float(self.T_world_object[2, 3])

@@ -7,7 +7,9 @@ The energy of a sample (palm pose and joints, in the object's frame, table below
 - closure: the wrench left by the best non-negative combination of the finger normals
   (the differentiable force-closure estimator of DFC, with finger instead of object normals,
   whose gradient needs no second derivative of the signed distance);
-- penetration of the hand's spheres into the object, the table and each other;
+- penetration of the hand into the object, by the balls of its `skin`: the spheres that cover
+  it, or points of its surface where it matters exactly;
+- penetration of the spheres into the table and each other;
 - distance of the joints from the grasp type's posture.
 
 Every term pushes with a force at a point of a link; forces and moments are summed over the
@@ -173,6 +175,7 @@ def closure_weights(points, normals, used, center, length, weights):
 def energy(
     kinematics,
     spheres,
+    skin,
     pairs,
     candidates,
     field,
@@ -195,6 +198,7 @@ def energy(
     """
     parent, offset_rotation, offset_position, axis, joint, _ = kinematics
     sphere_center, sphere_radius, sphere_link = spheres
+    skin_center, skin_radius, skin_start, ball_center, ball_radius, ball_link = skin
     candidate_point, candidate_normal, candidate_link, candidate_finger = candidates
     grid, origin, spacing = field
     rotation, position, force, moment, where, tip, facing, surface = buffers
@@ -203,22 +207,35 @@ def energy(
     moment[:] = 0.0
     report[:] = 0.0
     slope, point, normal, scratch = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
-    # Penetration of object and table.
+    # Penetration of the object, of those groups of the skin that come near it.
+    for ball in range(len(ball_link)):
+        link = ball_link[ball]
+        rotate(rotation[link], ball_center[ball], point)
+        for i in range(3):
+            point[i] += position[link, i]
+        near = lookup(grid, origin, spacing, point[0], point[1], point[2], slope)
+        if near > ball_radius[ball] + terms[6]:
+            continue
+        for s in range(skin_start[ball], skin_start[ball + 1]):
+            rotate(rotation[link], skin_center[s], point)
+            for i in range(3):
+                point[i] += position[link, i]
+            depth = (
+                skin_radius[s]
+                + terms[6]
+                - lookup(grid, origin, spacing, point[0], point[1], point[2], slope)
+            )
+            if depth > 0.0:
+                report[3] += depth * depth
+                g = -2.0 * terms[3] * depth
+                push(force, moment, link, point, g * slope[0], g * slope[1], g * slope[2])
+    # Penetration of the table.
     for s in range(len(sphere_link)):
         link = sphere_link[s]
         spot = where[s]
         rotate(rotation[link], sphere_center[s], spot)
         for i in range(3):
             spot[i] += position[link, i]
-        depth = (
-            sphere_radius[s]
-            + terms[6]
-            - lookup(grid, origin, spacing, spot[0], spot[1], spot[2], slope)
-        )
-        if depth > 0.0:
-            report[3] += depth * depth
-            g = -2.0 * terms[3] * depth
-            push(force, moment, link, spot, g * slope[0], g * slope[1], g * slope[2])
         low = sphere_radius[s] + terms[7] - (spot[2] - table)
         if low > 0.0:
             report[4] += low * low
@@ -347,6 +364,7 @@ def turn_palm(palm, wx, wy, wz):
 def optimise(
     kinematics,
     spheres,
+    skin,
     pairs,
     candidates,
     field,
@@ -393,6 +411,7 @@ def optimise(
             energy(
                 kinematics,
                 spheres,
+                skin,
                 pairs,
                 candidates,
                 field,
@@ -426,6 +445,7 @@ def optimise(
         reports[n, 6] = energy(
             kinematics,
             spheres,
+            skin,
             pairs,
             candidates,
             field,

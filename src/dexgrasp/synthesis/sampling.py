@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dexgrasp.geometry import inverse
 from dexgrasp.hands import HandModel
+from dexgrasp.hands.config import GraspTypeConfig
 from dexgrasp.types import Array
 
 
@@ -52,6 +54,7 @@ def finger_directions(approach: Array, rng: np.random.Generator) -> Array:
 
 def sample_starts(
     hand: HandModel,
+    types: Sequence[GraspTypeConfig],
     center: Array,
     extents: Array,
     table: float,
@@ -60,10 +63,10 @@ def sample_starts(
 ) -> Starts:
     """`count` starts whose fingers close around points inside the object.
 
-    center, extents: (3,) middle and edge lengths of the object's box in its frame [m];
+    types: the grasp types in turn.  center, extents: (3,) middle and edge lengths of the
+    object's box in its frame [m];
     table: height of the table in that frame [m].
     """
-    types = hand.grasp_types
     order = np.arange(count) % len(types)
     approach = approach_directions(count, rng)
     along = finger_directions(approach, rng)
@@ -90,4 +93,4 @@ def sample_starts(
     palms[:, :3, 3] = origin + np.einsum("nij,j->ni", turn, T_grasp_palm[:3, 3])
     references = joints.copy()
     noisy = hand.clip(joints + rng.normal(0.0, 0.12, joints.shape))
-    return Starts(palms, noisy, references, used, [types[k].name for k in order])
+    return Starts(palms, noisy, references, used, [types[int(k)].name for k in order])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from dexgrasp.evaluation.batch.shards import load_source
 from dexgrasp.evaluation.intention import release_renderer, render_grasp
 from dexgrasp.evaluation.records import GraspRecord
 from dexgrasp.hands import HandModel
+from dexgrasp.objects import ObjectModel, load_object
 
 FOLDER = "pictures"
 PICTURE_SIZE = 256  # [px]
@@ -53,6 +55,13 @@ def save_pictures(plan: Plan, rows: Sequence[int], folder: Path, hand_name: str)
     return pictures
 
 
+@lru_cache(maxsize=4)
+def pictured_object(name: str, scale: float, meshes: tuple[Path, ...]) -> ObjectModel:
+    """The object of a grasp file's row, without what only physics needs. Raises MeshError."""
+    source = object_source(name, scale, meshes)
+    return load_object(source.mesh, mass=source.mass, scale=scale)
+
+
 def save_contact_sheet(
     table: GraspTable, meshes: Sequence[Path], file: Path, count: int = SHEET_COLUMNS * 2
 ) -> None:
@@ -61,11 +70,12 @@ def save_contact_sheet(
     Raises MeshError for an object without a mesh, JudgeError without off-screen OpenGL.
     """
     hand, first = HandModel.load(table.hand), table[:count]
+    columns = min(len(first), SHEET_COLUMNS)
     rows = -(-len(first) // SHEET_COLUMNS)
-    size = (SHEET_COLUMNS * PICTURE_SIZE, rows * PICTURE_SIZE)
+    size = (columns * PICTURE_SIZE, rows * PICTURE_SIZE)
     sheet = Image.new("RGB", size, "white")
     for i, name in enumerate(first.objects):
-        model = load_source(object_source(name, float(first.scale[i]), meshes))
+        model = pictured_object(name, float(first.scale[i]), tuple(meshes))
         pose = first.T_object_palm[i]
         view = render_grasp(hand, first.grasp[i], pose, model, VIEWS, PICTURE_SIZE)[0]
         place = (i % SHEET_COLUMNS * PICTURE_SIZE, i // SHEET_COLUMNS * PICTURE_SIZE)

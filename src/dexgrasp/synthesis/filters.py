@@ -1,0 +1,226 @@
+"""Which candidates are grasps: they touch, stay out, balance and can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dexgrasp.errors import NoGraspError
+from dexgrasp.evaluation.plausibility import CONTACT_THRESHOLD
+from dexgrasp.evaluation.reach import hand_contact
+from dexgrasp.geometry import rotation_between
+from dexgrasp.hands import HandModel
+from dexgrasp.synthesis.candidates import Candidates, joined
+from dexgrasp.synthesis.condition import Condition
+from dexgrasp.synthesis.config import SynthesisConfig
+from dexgrasp.synthesis.geometry import GraspGeometry
+from dexgrasp.synthesis.squeeze import squeeze_and_pregrasp
+from dexgrasp.types import Array, GraspSet
+
+SWEEP = np.array([0.0, 0.015, 0.03, 0.05, 0.075, 0.10])
+GAP_WEIGHT = 20.0  # of a squared gap [m2] against the residual, in the order of candidates
+REGION_SHARE = 0.8  # of the contacts that must lie in the region asked for
+MAX_FACING = -0.4  # cosine between the finger's and the object's normal at a contact
+TABLE_MARGIN = 0.002  # [m] that covering spheres may reach into the table on the way in
+SELF_MARGIN = 0.001  # [m] that covering spheres of the opened fingers may overlap
+
+
+@dataclass
+class Prepared:
+    """Candidates that passed, with squeeze and pregrasp (n, J) [rad] and how well they balance.
+
+    residual: (n,) the share of the squeeze that is not balanced, of `holding_forces`.
+    contacts: (n,) distinct fingertips within 5 mm of the object.
+    """
+
+    candidates: Candidates
+    squeeze: Array
+    pregrasp: Array
+    residual: Array
+    contacts: Array
+
+    def __len__(self) -> int:
+        return len(self.residual)
+
+    def take(self, rows: Array) -> Prepared:
+        """Those at `rows`, in that order."""
+        values = {k: v[rows] for k, v in vars(self).items() if k != "candidates"}
+        return Prepared(self.candidates.take(rows), **values)
+
+
+def prepare(
+    hand: HandModel,
+    geometry: GraspGeometry,
+    candidates: Candidates,
+    config: SynthesisConfig,
+    condition: Condition,
+    max_penetration: float | None = None,
+) -> Prepared:
+    """Those candidates that are grasps, best balanced first. Raises NoGraspError with counts.
+
+    max_penetration: of the hand's true surface into the true mesh [m]; None: it is enough that
+    the covering spheres stay out, as for shapes that are only guessed.
+    """
+    keep = static_checks(hand, geometry, candidates, config) | kept_wishes(
+        hand, candidates, condition
+    )
+    if max_penetration is not None:
+        depth, _ = hand_contact(hand, _poses(hand, candidates), geometry.model, 0.0)
+        keep["stay out of its mesh"] = depth < max_penetration
+    kept = np.logical_and.reduce(list(keep.values()))
+    prepared = squeezed(hand, geometry, candidates.take(np.flatnonzero(kept)), config)
+    if len(prepared):
+        clear = clear_approach(hand, geometry, prepared, config)
+        clear &= hand.self_gap(prepared.pregrasp) > -SELF_MARGIN
+        balanced = prepared.residual < config.max_residual
+        keep |= {"be reached": clear, "balance the object": balanced}
+        prepared = prepared.take(np.flatnonzero(clear & balanced))
+    if not len(prepared):
+        shares = ", ".join(f"{name}: {int(np.sum(ok))}" for name, ok in keep.items())
+        raise NoGraspError(f"none of {len(candidates)} candidates passes; how many {shares}")
+    gaps = (tip_gaps(geometry, prepared.candidates) ** 2).sum(axis=1)
+    return prepared.take(np.argsort(prepared.residual + GAP_WEIGHT * gaps, kind="stable"))
+
+
+def static_checks(
+    hand: HandModel, geometry: GraspGeometry, candidates: Candidates, config: SynthesisConfig
+) -> dict[str, Array]:
+    """(n,) bool for each condition that a posed hand must meet, by its covering spheres."""
+    facing = (candidates.facings * candidates.surfaces).sum(axis=2)
+    centers = hand.sphere_positions(candidates.joints)
+    placed = np.einsum("nij,nsj->nsi", candidates.palms[:, :3, :3], centers)
+    placed += candidates.palms[:, None, :3, 3]
+    first, second = hand.self_collision_pairs.T
+    apart = np.linalg.norm(centers[:, first] - centers[:, second], axis=2)
+    radii, weights = hand.sphere_radii, config.weights
+    overlaps = {
+        "object": radii + weights.penetration_margin - geometry.model.sdf.query(placed)[0],
+        "table": radii + weights.table_margin - (placed[..., 2] - geometry.table),
+        "itself": radii[first] + radii[second] - apart,
+    }
+    total = {k: np.linalg.norm(np.maximum(v, 0.0), axis=1) for k, v in overlaps.items()}
+    return {
+        "touch the object": tip_gaps(geometry, candidates).max(axis=1) < config.max_gap,
+        "face its surface": np.where(candidates.used, facing, -1.0).max(axis=1) < MAX_FACING,
+        "stay out of it": total["object"] < 2.0 * config.max_overlap,
+        "stay above the table": total["table"] < config.max_overlap,
+        "keep the fingers apart": total["itself"] < config.max_overlap,
+    }
+
+
+def tip_gaps(geometry: GraspGeometry, candidates: Candidates) -> Array:
+    """(n, F) distance of each used contact from the surface [m], 0 of the others."""
+    gap = np.abs(geometry.model.sdf.query(candidates.tips)[0])
+    return np.where(candidates.used, gap, 0.0)
+
+
+def kept_wishes(hand: HandModel, candidates: Candidates, condition: Condition) -> dict[str, Array]:
+    """(n,) bool for each wish of the condition."""
+    wishes: dict[str, Array] = {}
+    if condition.approach is not None:
+        approach = candidates.palms[:, :3, :3] @ hand.T_palm_grasp[:3, 2]
+        wishes["come as asked"] = approach @ condition.approach > np.cos(condition.cone)
+    if condition.region is not None:
+        used = candidates.used
+        inside = condition.region(candidates.tips[used])
+        share = np.zeros(used.shape)
+        share[used] = inside
+        wishes["touch the region"] = share.sum(axis=1) >= REGION_SHARE * used.sum(axis=1)
+    return wishes
+
+
+def squeezed(
+    hand: HandModel, geometry: GraspGeometry, candidates: Candidates, config: SynthesisConfig
+) -> Prepared:
+    """Every candidate with its squeeze, its pregrasp and how badly its forces balance."""
+    n = len(candidates)
+    squeeze, pregrasp = np.zeros_like(candidates.joints), np.zeros_like(candidates.joints)
+    residual = np.zeros(n)
+    if not n:
+        return Prepared(candidates, squeeze, pregrasp, residual, np.zeros(0, dtype=int))
+    jacobians = hand.contact_jacobians(candidates.joints, candidates.palm_points)
+    for i in range(n):
+        used = candidates.used[i]
+        contacts = (candidates.tips[i, used], -candidates.surfaces[i, used], jacobians[i, used])
+        squeeze[i], pregrasp[i], residual[i] = squeeze_and_pregrasp(
+            hand, geometry.model, config, candidates.joints[i], candidates.palms[i], contacts
+        )
+    _, touching = hand_contact(hand, _poses(hand, candidates), geometry.model, CONTACT_THRESHOLD)
+    return Prepared(candidates, squeeze, pregrasp, residual, touching.sum(axis=1))
+
+
+def _poses(hand: HandModel, candidates: Candidates) -> Array:
+    """T_object_link (n, L, 4, 4)."""
+    return candidates.palms[:, None] @ hand.forward(candidates.joints)
+
+
+def clear_approach(
+    hand: HandModel, geometry: GraspGeometry, prepared: Prepared, config: SynthesisConfig
+) -> Array:
+    """(n,) bool: the opened hand reaches the grasp along its approach without touching."""
+    palms = prepared.candidates.palms
+    centers = hand.sphere_positions(prepared.pregrasp)
+    centers = np.einsum("nij,nsj->nsi", palms[:, :3, :3], centers)
+    centers += palms[:, None, :3, 3]
+    approach = palms[:, :3, :3] @ hand.T_palm_grasp[:3, 2]
+    clear = np.ones(len(prepared), dtype=bool)
+    for back in SWEEP:
+        moved = centers - back * approach[:, None]
+        distance, _ = geometry.model.sdf.query(moved)
+        clear &= (hand.sphere_radii - distance).max(axis=1) < config.max_overlap
+        clear &= (hand.sphere_radii - (moved[..., 2] - geometry.table)).max(axis=1) < TABLE_MARGIN
+    return clear
+
+
+def diverse(prepared: Prepared, count: int) -> Prepared:
+    """The first `count` that differ from better ones, then the rest as needed."""
+    chosen: list[int] = []
+    rest: list[int] = []
+    palms = prepared.candidates.palms
+    for n in range(len(prepared)):
+        pose = palms[n : n + 1]
+        others = palms[chosen]
+        near = np.linalg.norm(others[:, :3, 3] - pose[:, :3, 3], axis=1) < 0.02
+        if len(chosen) and near.any():
+            close = others[near]
+            turn = rotation_between(np.repeat(pose, len(close), axis=0), close)
+            if (np.linalg.norm(turn, axis=1) < 0.35).any():
+                rest.append(n)
+                continue
+        chosen.append(n)
+        if len(chosen) == count:
+            break
+    return prepared.take(np.array((chosen + rest)[:count], dtype=int))
+
+
+def merged(parts: Sequence[Prepared]) -> Prepared:
+    """All of several batches, in their order."""
+    names = [name for name in vars(parts[0]) if name != "candidates"]
+    values = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Prepared(joined([part.candidates for part in parts]), **values)
+
+
+def grasp_set(
+    hand: HandModel, geometry: GraspGeometry, prepared: Prepared, source: str
+) -> GraspSet:
+    """The candidates as grasps in the world, scored by their balance."""
+    T, candidates = geometry.T_world_object, prepared.candidates
+    turn = T[:3, :3].T
+    unused = ~candidates.used[..., None]
+    approach = candidates.palms[:, :3, :3] @ hand.T_palm_grasp[:3, 2]
+    return GraspSet(
+        hand=hand.name,
+        frame="world",
+        T_frame_palm=T @ candidates.palms,
+        approach=approach @ turn,
+        pregrasp=prepared.pregrasp,
+        grasp=candidates.joints,
+        squeeze=prepared.squeeze,
+        contact_points=np.where(unused, np.nan, candidates.tips @ turn + T[:3, 3]),
+        contact_normals=np.where(unused, np.nan, -candidates.surfaces @ turn),
+        score=1.0 / (1.0 + prepared.residual / 0.1),
+        kind=tuple(candidates.kinds),
+        source=source,
+    )

@@ -1,0 +1,326 @@
+"""Procedural search: palms around the object, points within each finger's contact field.
+
+After Lightning Grasp (arXiv 2511.07418): the points that the fingers of a placed palm can
+reach, facing the surface, are looked up in precomputed contact fields; tuples of them that
+balance are closed by inverse kinematics. A few steps of the shared descent then settle what
+the fields do not know: the rest of the hand, the table, the neighbouring fingers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import trimesh
+from pydantic import BaseModel, ConfigDict, Field
+
+from dexgrasp.config import load_config, resource_path
+from dexgrasp.errors import NoGraspError
+from dexgrasp.hands import HandModel
+from dexgrasp.synthesis.candidates import Candidates
+from dexgrasp.synthesis.condition import Condition
+from dexgrasp.synthesis.config import SynthesisConfig
+from dexgrasp.synthesis.filters import (
+    MAX_FACING,
+    SELF_MARGIN,
+    Prepared,
+    clear_approach,
+    kept_wishes,
+)
+from dexgrasp.synthesis.generators.contact_fields import ContactFields, contact_fields
+from dexgrasp.synthesis.generators.inverse_kinematics import reach
+from dexgrasp.synthesis.generators.matching import clear_palms, match
+from dexgrasp.synthesis.generators.optimize import descend
+from dexgrasp.synthesis.geometry import GraspGeometry
+from dexgrasp.synthesis.sampling import Starts, sample_starts, unit
+from dexgrasp.synthesis.skin import sphere_skin
+from dexgrasp.synthesis.squeeze import open_step
+from dexgrasp.types import Array
+
+BACKS = np.array([0.0, 0.03, 0.1])  # [m], the span of `filters.SWEEP`
+
+
+class SearchConfig(BaseModel):
+    """Figures of `config/synthesis/generators/search.yaml`, where each has unit and meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    configurations: int = Field(ge=1)
+    box: float = Field(gt=0.0)
+    splits: int = Field(ge=1)
+    palms: int = Field(ge=1)
+    fingers: int = Field(ge=2)
+    points: int = Field(ge=8)
+    tip_room: float = Field(ge=0.0)
+    floor: float = Field(ge=0.0)
+    options: int = Field(ge=1)
+    tries: int = Field(ge=1)
+    apart: float = Field(ge=0.0)
+    overlap: float
+    arm: float = Field(gt=0.0)
+    max_residual: float = Field(gt=0.0)
+    matches: int = Field(ge=1)
+    iterations: int = Field(ge=1)
+    damping: float = Field(gt=0.0)
+    facing_weight: float = Field(ge=0.0)
+    max_gap: float = Field(gt=0.0)
+    settle_steps: int = Field(ge=1)
+    settle_rates: tuple[float, float, float]
+    kept: int = Field(ge=1)
+
+    @classmethod
+    def load(cls) -> SearchConfig:
+        """Read the file. Raises ConfigError."""
+        return load_config(resource_path("config", "synthesis", "generators", "search.yaml"), cls)
+
+
+def propose(
+    hand: HandModel,
+    geometry: GraspGeometry,
+    config: SynthesisConfig,
+    condition: Condition,
+    rng: np.random.Generator,
+) -> Candidates:
+    """Well balanced reachable contacts of many palms, the best `kept` of them settled.
+
+    Raises NoGraspError when the fingers find nothing to touch.
+    """
+    return search(hand, geometry, config, condition, rng, SearchConfig.load())
+
+
+def search(
+    hand: HandModel,
+    geometry: GraspGeometry,
+    config: SynthesisConfig,
+    condition: Condition,
+    rng: np.random.Generator,
+    settings: SearchConfig,
+) -> Candidates:
+    """`propose` with settings of its own."""
+    fields = contact_fields(hand, settings.configurations, settings.box, settings.splits)
+    points, normals = touchable(geometry, condition, settings, rng)
+    starts = place_palms(hand, geometry, condition, points, settings, rng)
+    chosen, entries, balance = choose(geometry, fields, starts, points, normals, settings, rng)
+    rows = best_of_each(starts.kinds, balance, settings.matches, settings.max_residual)
+    if not len(rows):
+        raise NoGraspError(
+            f"no points of {geometry.model.name} that {hand.name} reaches balance each other, "
+            f"of {len(starts.joints)} free palms; allow more grasp types, region or approaches"
+        )
+    starts, chosen = taken(starts, rows), chosen[rows]
+    gaps = close(hand, fields, starts, entries[rows], points[chosen], normals[chosen], settings)
+    near = np.flatnonzero(gaps < settings.max_gap)
+    if not len(near):
+        raise NoGraspError(
+            f"inverse kinematics of {hand.name} meets none of {len(rows)} sets of contacts "
+            f"within {settings.max_gap} m"
+        )
+    settled = descend(
+        hand,
+        geometry,
+        taken(starts, near),
+        config,
+        sphere_skin(hand),
+        settings.settle_steps,
+        settings.settle_rates,
+    )
+    hopeful = promising(hand, geometry, settled, config, condition)
+    if not len(hopeful):
+        raise NoGraspError(
+            f"none of {len(settled)} closed hands of {hand.name} is clear of itself and reachable"
+        )
+    settled = settled.take(hopeful)
+    return settled.take(best_of_each(list(settled.kinds), settled.energy, settings.kept, np.inf))
+
+
+def promising(
+    hand: HandModel,
+    geometry: GraspGeometry,
+    candidates: Candidates,
+    config: SynthesisConfig,
+    condition: Condition,
+) -> Array:
+    """Rows worth refining, as seen by the cheap ones of the filters that come after that."""
+    used = candidates.used
+    gaps = np.abs(geometry.model.sdf.query(candidates.tips)[0])
+    facing = (candidates.facings * candidates.surfaces).sum(axis=2)
+    good = np.ones(len(candidates), dtype=bool)
+    for wish in kept_wishes(hand, candidates, condition).values():
+        good &= wish
+    good &= np.where(used, gaps, 0.0).max(axis=1) < config.max_gap
+    good &= np.where(used, facing, -1.0).max(axis=1) < MAX_FACING
+    rows = np.flatnonzero(good)
+    rows = rows[hand.self_gap(candidates.joints[rows]) > -config.max_overlap]
+    opened = open_hand(hand, candidates.take(rows), config.opening)
+    clear = hand.self_gap(opened) > -SELF_MARGIN
+    rows, opened = rows[clear], opened[clear]
+    nothing = np.zeros(len(rows))
+    prepared = Prepared(candidates.take(rows), opened, opened, nothing, nothing)
+    return rows[clear_approach(hand, geometry, prepared, config)]
+
+
+def open_hand(hand: HandModel, candidates: Candidates, opening: float) -> Array:
+    """(n, J) joints [rad] with the touching fingers `opening` [m] off, as the pregrasp has them."""
+    jacobians = hand.contact_jacobians(candidates.joints, candidates.palm_points)
+    outward = opening * candidates.surfaces @ candidates.palms[:, :3, :3]
+    steps = [
+        open_step(jacobians[i, used], outward[i, used]) for i, used in enumerate(candidates.used)
+    ]
+    return hand.clip(candidates.joints + np.reshape(steps, candidates.joints.shape))
+
+
+def touchable(
+    geometry: GraspGeometry, condition: Condition, settings: SearchConfig, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """(P, 3) surface points [m] and outward normals with room for a fingertip, in the region.
+
+    Raises NoGraspError when there are none.
+    """
+    seed = int(rng.integers(2**31))
+    low, high = geometry.bounds
+    wanted = settings.points
+    for more in (4, 64):  # a region may be a small share of the surface
+        points = trimesh.sample.sample_surface(geometry.model.mesh, more * wanted, seed=seed)[0]
+        points = np.asarray(points)
+        inside = points[:, 2] > geometry.table + min(settings.floor, 0.3 * (high - low)[2])
+        if condition.region is not None:
+            inside &= condition.region(points)
+        points = points[inside]
+        normals = unit(geometry.model.sdf.query(points)[1])
+        room, _ = geometry.model.sdf.query(points + settings.tip_room * normals)
+        open_ = np.flatnonzero(room > 0.7 * settings.tip_room)[:wanted]
+        if len(open_) >= wanted // 4:
+            break
+    if not len(open_):
+        raise NoGraspError(
+            f"no surface of {geometry.model.name} above the table"
+            + (" lies in the region" if condition.region else " has room for a fingertip")
+        )
+    return points[open_], normals[open_]
+
+
+def place_palms(
+    hand: HandModel,
+    geometry: GraspGeometry,
+    condition: Condition,
+    points: Array,
+    settings: SearchConfig,
+    rng: np.random.Generator,
+) -> Starts:
+    """Palms whose fingers close around the touchable points, free there and on the way in."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    types = condition.grasp_types(hand)
+    if not condition.types:
+        types = [k for k in types if len(k.fingers) >= settings.fingers] or types
+    starts = sample_starts(
+        hand, types, 0.5 * (low + high), high - low, geometry.table, settings.palms, rng
+    )
+    free = np.zeros(len(starts.joints), dtype=bool)
+    centers, radii, links = hand.kernel_spheres
+    sdf = geometry.model.sdf
+    clear_palms(
+        starts.palms,
+        centers[links == 0],
+        radii[links == 0],
+        (sdf.grid, sdf.origin, sdf.spacing),
+        geometry.table,
+        hand.T_palm_grasp[:3, 2].copy(),
+        BACKS,
+        settings.overlap,
+        free,
+    )
+    return taken(starts, np.flatnonzero(free & comes_as_asked(hand, starts.palms, condition)))
+
+
+def comes_as_asked(hand: HandModel, palms: Array, condition: Condition) -> Array:
+    """(n,) bool: palms (n, 4, 4) whose approach lies in the condition's cone."""
+    if condition.approach is None:
+        return np.ones(len(palms), dtype=bool)
+    approach = palms[:, :3, :3] @ hand.T_palm_grasp[:3, 2]
+    return approach @ condition.approach > np.cos(condition.cone)
+
+
+def choose(
+    geometry: GraspGeometry,
+    fields: ContactFields,
+    starts: Starts,
+    points: Array,
+    normals: Array,
+    settings: SearchConfig,
+    rng: np.random.Generator,
+) -> tuple[Array, Array, Array]:
+    """The best point (n, F) and field entry (n, F) of each finger, and the residuals (n,)."""
+    n, fingers = starts.used.shape
+    chosen = np.zeros((n, fingers), dtype=np.int64)
+    entries, residuals = np.zeros_like(chosen), np.zeros(n)
+    moments = np.cross(points - np.asarray(geometry.model.com), -normals) / settings.arm
+    match(
+        fields.kernel,
+        starts.palms,
+        points,
+        normals,
+        np.hstack([-normals, moments]),
+        starts.used,
+        rng.integers(1, 2**63, n, dtype=np.uint64),
+        settings.tries,
+        settings.options,
+        settings.apart,
+        chosen,
+        entries,
+        residuals,
+    )
+    return chosen, entries, residuals
+
+
+def close(
+    hand: HandModel,
+    fields: ContactFields,
+    starts: Starts,
+    entries: Array,
+    points: Array,
+    normals: Array,
+    settings: SearchConfig,
+) -> Array:
+    """Move the starts onto their points (n, F, 3) in place; returns the largest gaps (n,) [m]."""
+    contacts = hand.kernel_contacts
+    sample, contact = np.divmod(entries, len(contacts[2]))
+    for f in range(len(hand.finger_names)):
+        rows, own = np.flatnonzero(starts.used[:, f]), hand.finger_joint_mask[f]
+        starts.joints[np.ix_(rows, own)] = fields.samples[np.ix_(sample[rows, f], own)]
+    gaps = np.zeros(starts.used.shape)
+    reach(
+        hand.kernel_kinematics,
+        contacts,
+        contact,
+        starts.used,
+        points,
+        normals,
+        hand.joint_lower,
+        hand.joint_upper,
+        settings.iterations,
+        settings.damping,
+        settings.facing_weight,
+        starts.palms,
+        starts.joints,
+        gaps,
+    )
+    return gaps.max(axis=1)
+
+
+def taken(starts: Starts, rows: Array) -> Starts:
+    """The starts at `rows` (indices), copied."""
+    return Starts(
+        starts.palms[rows],
+        starts.joints[rows],
+        starts.references[rows],
+        starts.used[rows],
+        [starts.kinds[row] for row in rows],
+    )
+
+
+def best_of_each(kinds: list[str], cost: Array, count: int, limit: float) -> Array:
+    """Rows of about `count` least costs below `limit`, as many of each kind where there are."""
+    kind = np.asarray(kinds, dtype=object)
+    names = sorted(set(kinds))
+    rows = np.argsort(cost, kind="stable")
+    rows = rows[cost[rows] < limit]
+    share = -(-count // max(len(names), 1))
+    return np.sort(np.concatenate([rows[kind[rows] == name][:share] for name in names] or [rows]))
