@@ -1,0 +1,95 @@
+"""The trial without a table: what holds, what cannot, and what the checked synthesis returns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dexgrasp.errors import GraspError, NoGraspError, UnknownNameError
+from dexgrasp.evaluation.plausibility import plausibilities
+from dexgrasp.hands import HandModel, hand_names
+from dexgrasp.objects import load_object
+from dexgrasp.synthesis import Condition, GraspGeometry, SynthesisConfig, make_synthesizer
+from dexgrasp.synthesis.shake import shake
+from dexgrasp.types import concatenated
+
+CONFIG = SynthesisConfig.load()
+
+
+@pytest.fixture(scope="module")
+def can() -> GraspGeometry:
+    return GraspGeometry(load_object("tomato_soup_can"), np.eye(4), 0.0)
+
+
+@pytest.fixture(scope="module", params=hand_names())
+def hand(request) -> HandModel:
+    return HandModel.load(request.param)
+
+
+@pytest.fixture(scope="module")
+def grasps(hand, can):
+    return make_synthesizer("search", check="shake").synthesize(hand, can, 8, seed=0)
+
+
+def test_what_is_returned_has_held_stays_out_and_touches(hand, can, grasps) -> None:
+    assert len(grasps) == 8
+    grasps.validate(hand.joint_count)
+    assert (shake(hand, can, grasps, CONFIG.shake) < 1.0).all()
+    judged = plausibilities(hand, grasps.grasp, grasps.T_frame_palm, can.model)
+    assert max(p.penetration_depth for p in judged) <= 1e-3
+    assert min(p.contact_count for p in judged) >= 3
+    assert (np.diff(grasps.score) <= 0.0).all()
+    assert (grasps.score >= 0.5).all()
+
+
+def test_open_hands_and_ice_are_found_out(hand, can, grasps) -> None:
+    opened = replace(grasps, grasp=grasps.pregrasp, squeeze=grasps.pregrasp)
+    assert (shake(hand, can, opened, CONFIG.shake) >= 1.0).all()
+    ice = CONFIG.shake.model_copy(update={"friction": 0.01})
+    assert (shake(hand, can, grasps, ice) >= 1.0).all()
+
+
+def test_one_seed_gives_one_answer(hand, can, grasps) -> None:
+    again = make_synthesizer("search", check="shake").synthesize(hand, can, 8, seed=0)
+    np.testing.assert_array_equal(again.grasp, grasps.grasp)
+    np.testing.assert_array_equal(again.score, grasps.score)
+
+
+def test_a_pinch_comes_when_it_is_asked_for(can) -> None:
+    hand = HandModel.load("allegro_right")
+    found = make_synthesizer("search", check="shake").synthesize(
+        hand, can, 4, seed=0, condition=Condition(types=("pinch",))
+    )
+    assert set(found.kind) == {"pinch"}
+
+
+def test_grasps_come_from_where_they_are_asked_to(can) -> None:
+    hand, down = HandModel.load("allegro_right"), np.array([0.0, 0.0, -1.0])
+    for method in ("optimize", "search"):
+        found = make_synthesizer(method, check="shake").synthesize(
+            hand, can, 4, seed=0, condition=Condition(approach=down, cone=0.5)
+        )
+        assert (found.approach @ down > np.cos(0.5)).all()
+
+
+def test_a_region_that_cannot_be_held_is_an_answer_with_counts(can) -> None:
+    hand = HandModel.load("allegro_right")
+    nowhere = Condition(region=lambda points: np.zeros(len(points), dtype=bool))
+    short = CONFIG.model_copy(
+        update={"samples": 64, "shake": CONFIG.shake.model_copy(update={"rounds": 1})}
+    )
+    with pytest.raises(NoGraspError, match="touch the region: 0"):
+        make_synthesizer("optimize", short, "shake").synthesize(hand, can, 4, condition=nowhere)
+
+
+def test_an_unknown_check_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="lift, shake"):
+        make_synthesizer("search", check="prayer")
+
+
+def test_only_sets_of_one_hand_are_joined(grasps) -> None:
+    assert len(concatenated([grasps, grasps])) == 16
+    with pytest.raises(GraspError, match="one hand in one frame"):
+        concatenated([grasps, replace(grasps, hand="other")])
