@@ -70,7 +70,7 @@ def serve(table: GraspTable, meshes: Sequence[Path], host: str, port: int) -> No
         if error.name != "viser":
             raise
         raise BackendError(
-            "the viewer needs viser, which is not installed; install it, or give --png FILE"
+            "the viewer needs the extra 'view': pip install 'dexgrasp[view]'; or give --png FILE"
         ) from error
     with Viewer(table, meshes, host, free_port(host, port)) as viewer:
         typer.echo(f"{len(table)} grasps at http://{host}:{viewer.port} (Ctrl-C ends)")

@@ -65,8 +65,8 @@ class ShardCounts:
 def generate_shard(job: GenerationJob) -> ShardCounts:
     """Write the shard of a job; an object that cannot be grasped gives counts with the reason.
 
-    Every grasp is kept with its verdicts, the failures too: a ranking is fitted on both.
-    Nothing is tried in physics before: the score is the generator's own.
+    The grasps have held when they were shaken; each is kept with its verdicts under the
+    protocol, those that fail it too.
     """
     clock = [time.perf_counter()]
     try:

@@ -96,6 +96,17 @@ def residual(wrenches, points, pick, used, apart, total, share):
 
 
 @njit(cache=True, fastmath=True)
+def residuals_of(wrenches, points, used):
+    """(n,) `residual` of hands with one contact a finger: wrenches (n, F, 6), points (n, F, 3)."""
+    samples, fingers = used.shape
+    pick, total, share = np.arange(fingers), np.zeros(6), np.zeros(fingers)
+    result = np.zeros(samples)
+    for n in range(samples):
+        result[n] = residual(wrenches[n], points[n], pick, used[n], 0.0, total, share)
+    return result
+
+
+@njit(cache=True, fastmath=True)
 def options(field, palm, points, normals, used, state, where, entries, counts):
     """For each used finger a random selection of at most K points within its field.
 

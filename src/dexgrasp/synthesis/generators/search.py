@@ -8,6 +8,8 @@ the fields do not know: the rest of the hand, the table, the neighbouring finger
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import trimesh
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,10 +26,11 @@ from dexgrasp.synthesis.filters import (
     Prepared,
     clear_approach,
     kept_wishes,
+    tip_gaps,
 )
 from dexgrasp.synthesis.generators.contact_fields import ContactFields, contact_fields
 from dexgrasp.synthesis.generators.inverse_kinematics import reach
-from dexgrasp.synthesis.generators.matching import clear_palms, match
+from dexgrasp.synthesis.generators.matching import clear_palms, match, residuals_of
 from dexgrasp.synthesis.generators.optimize import descend
 from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.sampling import Starts, sample_starts, unit
@@ -36,6 +39,7 @@ from dexgrasp.synthesis.squeeze import open_step
 from dexgrasp.types import Array
 
 BACKS = np.array([0.0, 0.03, 0.1])  # [m], the span of `filters.SWEEP`
+TIP_SHARE = 0.7  # of a fingertip's radius that must be free: tips reach in beside their middle
 
 
 class SearchConfig(BaseModel):
@@ -50,7 +54,6 @@ class SearchConfig(BaseModel):
     fingers: int = Field(ge=2)
     points: int = Field(ge=8)
     tip_room: float = Field(ge=0.0)
-    floor: float = Field(ge=0.0)
     options: int = Field(ge=1)
     tries: int = Field(ge=1)
     apart: float = Field(ge=0.0)
@@ -122,10 +125,14 @@ def search(
         settings.settle_steps,
         settings.settle_rates,
     )
+    wrenches = pushes(geometry, settled.tips, settled.surfaces, settings.arm)
+    settled = replace(settled, energy=residuals_of(wrenches, settled.tips, settled.used))
+    settled = settled.take(np.flatnonzero(settled.energy < settings.max_residual))
     hopeful = promising(hand, geometry, settled, config, condition)
     if not len(hopeful):
         raise NoGraspError(
-            f"none of {len(settled)} closed hands of {hand.name} is clear of itself and reachable"
+            f"none of {len(settled)} balanced hands of {hand.name} keeps its fingers apart, can "
+            "be reached and is as asked"
         )
     settled = settled.take(hopeful)
     return settled.take(best_of_each(list(settled.kinds), settled.energy, settings.kept, np.inf))
@@ -139,14 +146,11 @@ def promising(
     condition: Condition,
 ) -> Array:
     """Rows worth refining, as seen by the cheap ones of the filters that come after that."""
-    used = candidates.used
-    gaps = np.abs(geometry.model.sdf.query(candidates.tips)[0])
     facing = (candidates.facings * candidates.surfaces).sum(axis=2)
-    good = np.ones(len(candidates), dtype=bool)
-    for wish in kept_wishes(hand, candidates, condition).values():
-        good &= wish
-    good &= np.where(used, gaps, 0.0).max(axis=1) < config.max_gap
-    good &= np.where(used, facing, -1.0).max(axis=1) < MAX_FACING
+    good = tip_gaps(geometry, candidates).max(axis=1) < config.max_gap
+    good &= np.where(candidates.used, facing, -1.0).max(axis=1) < MAX_FACING
+    for kept in kept_wishes(hand, candidates, condition).values():
+        good &= kept
     rows = np.flatnonzero(good)
     rows = rows[hand.self_gap(candidates.joints[rows]) > -config.max_overlap]
     opened = open_hand(hand, candidates.take(rows), config.opening)
@@ -175,23 +179,22 @@ def touchable(
     Raises NoGraspError when there are none.
     """
     seed = int(rng.integers(2**31))
-    low, high = geometry.bounds
     wanted = settings.points
     for more in (4, 64):  # a region may be a small share of the surface
         points = trimesh.sample.sample_surface(geometry.model.mesh, more * wanted, seed=seed)[0]
         points = np.asarray(points)
-        inside = points[:, 2] > geometry.table + min(settings.floor, 0.3 * (high - low)[2])
         if condition.region is not None:
-            inside &= condition.region(points)
-        points = points[inside]
+            points = points[condition.region(points)]
         normals = unit(geometry.model.sdf.query(points)[1])
-        room, _ = geometry.model.sdf.query(points + settings.tip_room * normals)
-        open_ = np.flatnonzero(room > 0.7 * settings.tip_room)[:wanted]
+        balls = points + settings.tip_room * normals
+        gap, _ = geometry.model.sdf.query(balls)
+        gap = np.minimum(gap, balls[:, 2] - geometry.table)
+        open_ = np.flatnonzero(gap > TIP_SHARE * settings.tip_room)[:wanted]
         if len(open_) >= wanted // 4:
             break
     if not len(open_):
         raise NoGraspError(
-            f"no surface of {geometry.model.name} above the table"
+            f"no surface of {geometry.model.name} away from the table"
             + (" lies in the region" if condition.region else " has room for a fingertip")
         )
     return points[open_], normals[open_]
@@ -251,13 +254,12 @@ def choose(
     n, fingers = starts.used.shape
     chosen = np.zeros((n, fingers), dtype=np.int64)
     entries, residuals = np.zeros_like(chosen), np.zeros(n)
-    moments = np.cross(points - np.asarray(geometry.model.com), -normals) / settings.arm
     match(
         fields.kernel,
         starts.palms,
         points,
         normals,
-        np.hstack([-normals, moments]),
+        pushes(geometry, points, normals, settings.arm),
         starts.used,
         rng.integers(1, 2**63, n, dtype=np.uint64),
         settings.tries,
@@ -268,6 +270,12 @@ def choose(
         residuals,
     )
     return chosen, entries, residuals
+
+
+def pushes(geometry: GraspGeometry, points: Array, normals: Array, arm: float) -> Array:
+    """(..., 6) wrenches of unit pushes into the surface, moments over the lever `arm` [m]."""
+    moments = np.cross(points - np.asarray(geometry.model.com), -normals)
+    return np.concatenate([-normals, moments / arm], axis=-1)
 
 
 def close(
