@@ -26,7 +26,7 @@ from dexgrasp.synthesis.generators.contact_fields import (
 )
 from dexgrasp.synthesis.generators.inverse_kinematics import reach, solve
 from dexgrasp.synthesis.generators.matching import CROWDED, residual
-from dexgrasp.synthesis.generators.search import SearchConfig
+from dexgrasp.synthesis.generators.search_settings import SearchConfig
 from dexgrasp.synthesis.refine import refine
 
 SETTINGS = SearchConfig.load().model_copy(
@@ -267,6 +267,19 @@ def test_nothing_to_touch_is_said():
     nowhere = box_region(np.ones(3), 2.0 * np.ones(3))
     with pytest.raises(NoGraspError, match="region"):
         searched(hand_names()[0], Condition(region=nowhere))
+
+
+def test_no_balanced_hand_is_said():
+    strict = SETTINGS.model_copy(update={"max_residual": 1e-9})
+    config, rng = SynthesisConfig.load(), np.random.default_rng(0)
+    with pytest.raises(NoGraspError, match="balance"):
+        search.search(the_hand(hand_names()[0]), can(), config, ANYHOW, rng, strict)
+
+
+def test_nothing_is_promising_among_nothing():
+    hand, config = the_hand(hand_names()[0]), SynthesisConfig.load()
+    none = searched(hand.name).take(np.zeros(0, dtype=int))
+    assert len(search.promising(hand, can(), none, config, ANYHOW)) == 0
 
 
 def test_too_large_an_object_is_said():

@@ -12,9 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import trimesh
-from pydantic import BaseModel, ConfigDict, Field
 
-from dexgrasp.config import load_config, resource_path
 from dexgrasp.errors import NoGraspError
 from dexgrasp.hands import HandModel
 from dexgrasp.synthesis.candidates import Candidates
@@ -32,6 +30,7 @@ from dexgrasp.synthesis.generators.contact_fields import ContactFields, contact_
 from dexgrasp.synthesis.generators.inverse_kinematics import reach
 from dexgrasp.synthesis.generators.matching import clear_palms, match, residuals_of
 from dexgrasp.synthesis.generators.optimize import descend
+from dexgrasp.synthesis.generators.search_settings import SearchConfig
 from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.sampling import Starts, sample_starts, unit
 from dexgrasp.synthesis.skin import sphere_skin
@@ -39,40 +38,9 @@ from dexgrasp.synthesis.squeeze import open_step
 from dexgrasp.types import Array
 
 BACKS = np.array([0.0, 0.03, 0.1])  # [m], the span of `filters.SWEEP`
+CONE_DRAWS = 8  # times as many palms where most will not come as asked
+LOW_SHARE = 0.4  # of a flat object's height, from which on tips beside it are tried
 TIP_SHARE = 0.7  # of a fingertip's radius that must be free: tips reach in beside their middle
-
-
-class SearchConfig(BaseModel):
-    """Figures of `config/synthesis/generators/search.yaml`, where each has unit and meaning."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    configurations: int = Field(ge=1)
-    box: float = Field(gt=0.0)
-    splits: int = Field(ge=1)
-    palms: int = Field(ge=1)
-    fingers: int = Field(ge=2)
-    points: int = Field(ge=8)
-    tip_room: float = Field(ge=0.0)
-    options: int = Field(ge=1)
-    tries: int = Field(ge=1)
-    apart: float = Field(ge=0.0)
-    overlap: float
-    arm: float = Field(gt=0.0)
-    max_residual: float = Field(gt=0.0)
-    matches: int = Field(ge=1)
-    iterations: int = Field(ge=1)
-    damping: float = Field(gt=0.0)
-    facing_weight: float = Field(ge=0.0)
-    max_gap: float = Field(gt=0.0)
-    settle_steps: int = Field(ge=1)
-    settle_rates: tuple[float, float, float]
-    kept: int = Field(ge=1)
-
-    @classmethod
-    def load(cls) -> SearchConfig:
-        """Read the file. Raises ConfigError."""
-        return load_config(resource_path("config", "synthesis", "generators", "search.yaml"), cls)
 
 
 def propose(
@@ -179,7 +147,8 @@ def touchable(
     Raises NoGraspError when there are none.
     """
     seed = int(rng.integers(2**31))
-    wanted = settings.points
+    low, high = geometry.bounds
+    wanted, free = settings.points, TIP_SHARE * settings.tip_room
     for more in (4, 64):  # a region may be a small share of the surface
         points = trimesh.sample.sample_surface(geometry.model.mesh, more * wanted, seed=seed)[0]
         points = np.asarray(points)
@@ -188,8 +157,9 @@ def touchable(
         normals = unit(geometry.model.sdf.query(points)[1])
         balls = points + settings.tip_room * normals
         gap, _ = geometry.model.sdf.query(balls)
-        gap = np.minimum(gap, balls[:, 2] - geometry.table)
-        open_ = np.flatnonzero(gap > TIP_SHARE * settings.tip_room)[:wanted]
+        fits = gap > free
+        fits &= balls[:, 2] - geometry.table > min(free, LOW_SHARE * (high - low)[2])
+        open_ = np.flatnonzero(fits)[:wanted]
         if len(open_) >= wanted // 4:
             break
     if not len(open_):
@@ -210,12 +180,11 @@ def place_palms(
 ) -> Starts:
     """Palms whose fingers close around the touchable points, free there and on the way in."""
     low, high = points.min(axis=0), points.max(axis=0)
+    count = settings.palms * (1 if condition.approach is None else CONE_DRAWS)
     types = condition.grasp_types(hand)
     if not condition.types:
         types = [k for k in types if len(k.fingers) >= settings.fingers] or types
-    starts = sample_starts(
-        hand, types, 0.5 * (low + high), high - low, geometry.table, settings.palms, rng
-    )
+    starts = sample_starts(hand, types, 0.5 * (low + high), high - low, geometry.table, count, rng)
     free = np.zeros(len(starts.joints), dtype=bool)
     centers, radii, links = hand.kernel_spheres
     sdf = geometry.model.sdf
