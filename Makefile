@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-perception benchmark-evaluation benchmark-synthesis clean
+.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-perception benchmark-evaluation benchmark-synthesis fit-ranking clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,8 +46,11 @@ benchmark-evaluation: setup  ## Measure the batch evaluator: time, verdicts, pub
 	@$(ENVIRONMENT) && python benchmarks/plausibility.py && python benchmarks/intention.py && \
 	  python benchmarks/evaluation.py $(ARGS)
 
-benchmark-synthesis: setup  ## Measure grasp synthesis on whole meshes: ARGS="--half all"
+benchmark-synthesis: setup  ## Measure grasp synthesis, all of it or ARGS="--parts views,regions"
 	@$(ENVIRONMENT) && python benchmarks/synthesis.py $(ARGS)
+
+fit-ranking: setup  ## Fit the success probability of grasps on simulated trials, and report
+	@$(ENVIRONMENT) && python benchmarks/ranking.py --write $(ARGS)
 
 clean:  ## Remove the environments and what they built
 	rm -rf .venv .venv-jazzy setup.bash setup.jazzy.bash logs/setup

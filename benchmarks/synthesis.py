@@ -1,164 +1,128 @@
-"""Grasps for whole meshes: cost, validity, kinds: `python benchmarks/synthesis.py --help`."""
+"""Every figure of grasp synthesis that issue 4 asks for: `python benchmarks/synthesis.py --help`.
+
+All parts with the defaults are meant for 25 minutes on two quiet cores. What the nodes use is
+measured by `--parts views --method optimize --check lift`; sections of other methods and objects
+stay side by side in the file.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-from rich.console import Console
-from rich.table import Table
+from synthesis_diversity import diversity
+from synthesis_judge import Setup, Thing, tell
+from synthesis_regions import regions
+from synthesis_report import save, show
+from synthesis_sheets import sheets
+from synthesis_views import views
+from synthesis_whole import first, whole
 
-from dexgrasp.errors import ConfigError, NoGraspError
-from dexgrasp.evaluation import metrics
-from dexgrasp.evaluation.batch.protocol import Protocol
-from dexgrasp.evaluation.batch.trials import Conditions, run_trials
-from dexgrasp.evaluation.plausibility import MIN_CONTACTS, plausibilities
-from dexgrasp.evaluation.report import machine_line, write_json
-from dexgrasp.geometry import inverse
-from dexgrasp.hands import HandModel, hand_names
-from dexgrasp.objects import ObjectModel, load_object
-from dexgrasp.synthesis import GraspGeometry, make_synthesizer
-from dexgrasp.types import GraspSet
+from dexgrasp.errors import ConfigError
+from dexgrasp.hands import hand_names
+from dexgrasp.objects import object_names
 
 SHARED = Path(os.environ.get("DEXGRASP_SHARED", Path(__file__).parents[2] / "shared")) / "data"
-MAX_DEPTH = 1e-3  # [m] of penetration into the true mesh that a valid grasp may have (issue 4)
-SLIPPERY = 0.3
+PARTS = {
+    "first": first,
+    "whole": whole,
+    "views": views,
+    "regions": regions,
+    "diversity": diversity,
+    "sheets": sheets,
+}
+HALVES = {"develop": slice(0, None, 2), "report": slice(1, None, 2), "all": slice(None)}
 
 
 def run(
+    parts: Annotated[str, typer.Option(help=f"of {', '.join(PARTS)}")] = ",".join(PARTS),
     hands: Annotated[str, typer.Option(help="names, with commas")] = ",".join(hand_names()),
+    objects: Annotated[str, typer.Option(help="ycb (the meshes) or catalogue")] = "ycb",
     meshes: Annotated[Path, typer.Option(help="folder of meshes with index.json")] = SHARED
     / "ycb_meshes",
     half: Annotated[str, typer.Option(help="develop, report (odd ones) or all")] = "report",
-    count: Annotated[int, typer.Option(help="grasps asked for on each object")] = 40,
+    only: Annotated[str, typer.Option(help="of these objects, names with commas")] = "",
+    count: Annotated[int, typer.Option(help="whole: grasps asked for on each object")] = 40,
+    judged: Annotated[int, typer.Option(help="whole: of which so many are judged")] = 20,
+    angles: Annotated[int, typer.Option(help="views: of each object")] = 2,
     method: Annotated[str, typer.Option(help="generator")] = "search",
+    check: Annotated[str, typer.Option(help="shake, or lift as the nodes have it")] = "shake",
     seed: Annotated[int, typer.Option()] = 1,
     output: Annotated[Path, typer.Option(help="file for the figures")] = Path(
         "results/synthesis.json"
     ),
 ) -> None:
-    """CPU time per valid grasp and what becomes of them under the six-direction protocol."""
+    """Cost, validity, first grasp, single views, regions, diversity and pictures."""
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    chosen = listed(parts, list(PARTS), "--parts")
+    everything = things(objects, meshes)
+    measured = picked(everything, half, only)
+    setup = Setup(tuple(listed(hands, hand_names(), "--hands")), tuple(measured), method, check,
+                  positive("--count", count), positive("--judged", judged),
+                  positive("--angles", angles), seed)  # fmt: skip
+    for part in chosen:
+        if part == "sheets":
+            output.parent.mkdir(parents=True, exist_ok=True)
+            # People look at all objects: nothing is tuned by that.
+            shown = measured if only else everything
+            section = sheets(replace(setup, things=tuple(shown)), output.parent)
+        else:
+            section = PARTS[part](setup)
+        name = " ".join([part, method, check, objects, only or half])
+        save(output, name, options(setup), section)
+        show(name, section)
+    tell(f"written: {output}")
+
+
+def options(setup: Setup) -> dict[str, Any]:
+    """What a section was measured with, for the file."""
+    return asdict(setup) | {"things": [thing.name for thing in setup.things]}
+
+
+def things(objects: str, meshes: Path) -> list[Thing]:
+    """The objects of a choice, sorted by name. Raises ConfigError."""
+    if objects == "catalogue":
+        return [Thing(name, name) for name in object_names()]
+    if objects != "ycb":
+        raise ConfigError(f"--objects is {objects!r}; known: ycb, catalogue")
     index = meshes / "index.json"
     if not index.exists():
         raise ConfigError(f"no {index}; give --meshes, or DEXGRASP_SHARED")
     facts = json.loads(index.read_text())
-    names = {"develop": sorted(facts)[::2], "report": sorted(facts)[1::2], "all": sorted(facts)}
-    if half not in names:
-        raise ConfigError(f"half is {half!r}; known: {', '.join(names)}")
-    rows = []
-    for hand in hands.split(","):
-        warm_up(HandModel.load(hand), method)
-        for name in names[half]:
-            model = load_object(str(meshes / f"{name}.obj"), mass=facts[name]["published_mass_kg"])
-            rows.append({"hand": hand, "object": name, **measure(hand, model, method, count, seed)})
-            print(f"{hand} {name}: {rows[-1]}", flush=True)
-    report = {"machine": machine_line(), "half": half, "method": method, "seed": seed, "rows": rows}
-    write_json(output, report)
-    show(report)
-
-
-def warm_up(hand: HandModel, method: str) -> None:
-    """Compile and load what every object shares."""
-    can = load_object("tomato_soup_can")
-    make_synthesizer(method, check="shake").synthesize(hand, GraspGeometry(can, np.eye(4), 0.0), 2)
-
-
-def measure(name: str, model: ObjectModel, method: str, count: int, seed: int) -> dict[str, Any]:
-    """One object: it stands on the table, so that the hand may not come from below."""
-    hand = HandModel.load(name)
-    start = time.process_time()
-    _ = model.sdf, model.voxels, model.parts, model.T_table_object
-    prepared = time.process_time() - start
-    geometry = GraspGeometry(model, model.T_table_object, 0.0)
-    synthesizer = make_synthesizer(method, check="shake")
-    start, wall = time.process_time(), time.perf_counter()
-    try:
-        first = synthesizer.synthesize(hand, geometry, 1, seed)
-        first_wall = time.perf_counter() - wall
-        start = time.process_time()
-        grasps = synthesizer.synthesize(hand, geometry, count, seed)
-    except NoGraspError as error:
-        cpu = time.process_time() - start
-        return {"grasps": 0, "valid": 0, "cpu": cpu, "prepared": prepared, "words": str(error)}
-    cpu = time.process_time() - start
-    assert len(first)
-    return {"cpu": cpu, "prepared": prepared, "first_wall": first_wall} | judge(hand, model, grasps)
-
-
-def judge(hand: HandModel, model: ObjectModel, grasps: GraspSet) -> dict[str, Any]:
-    """Six directions at two frictions, penetration and contacts on the true mesh, diversity."""
-    T_object_world = inverse(model.T_table_object)
-    grasps = replace(
-        grasps,
-        frame=model.name,
-        T_frame_palm=T_object_world @ grasps.T_frame_palm,
-        approach=grasps.approach @ T_object_world[:3, :3].T,
-    )
-    protocol = Protocol.load("six_directions")
-    held = [
-        holds(hand, model, grasps, asked)
-        for asked in (protocol, protocol.changed({"friction": SLIPPERY}))
+    return [
+        Thing(name, str(meshes / f"{name}.obj"), facts[name]["published_mass_kg"])
+        for name in sorted(facts)
     ]
-    judged = plausibilities(hand, grasps.grasp, grasps.T_frame_palm, model)
-    depth = np.array([p.penetration_depth for p in judged])
-    touching = np.array([p.contact_count >= MIN_CONTACTS for p in judged])
-    valid = held[0] & (depth <= MAX_DEPTH) & touching
-    spread = metrics.diversity(grasps.T_frame_palm, grasps.grasp)
-    return {
-        "grasps": len(grasps),
-        "valid": int(valid.sum()),
-        "held": int(held[0].sum()),
-        "held_slippery": int(held[1].sum()),
-        "depth_p95_mm": 1e3 * float(np.percentile(depth, 95)),
-        "kinds": {kind: grasps.kind.count(kind) for kind in sorted(set(grasps.kind))},
-        "translation_std_m": spread.translation,
-        "rotation_std_rad": spread.rotation,
-        "joint_std_rad": spread.joints,
-    }
 
 
-def holds(hand: HandModel, model: ObjectModel, grasps: GraspSet, protocol: Protocol) -> np.ndarray:
-    """(n,) bool: which pass the protocol."""
-    conditions = Conditions.nominal(len(grasps), model, protocol, hand.joint_count)
-    outcomes = run_trials(hand, model, grasps, conditions, protocol)
-    return np.array([outcome.verdict.success for outcome in outcomes])
+def picked(everything: list[Thing], half: str, only: str) -> list[Thing]:
+    """Every other object, or those that are named. Raises ConfigError."""
+    if half not in HALVES:
+        raise ConfigError(f"--half is {half!r}; known: {', '.join(HALVES)}")
+    if not only:
+        return everything[HALVES[half]]
+    names = listed(only, [thing.name for thing in everything], "--only")
+    return [thing for thing in everything if thing.name in names]
 
 
-def show(report: dict[str, Any]) -> None:
-    """A row for each object and hand, and totals by hand."""
-    console = Console(width=None if Console().is_terminal else 120)
-    table = Table(
-        "hand", "object", "returned", "valid", f"held at {SLIPPERY}", "CPU-s a valid one",
-        "first [s]", "prepared [CPU-s]", "kinds",
-    )  # fmt: skip
-    for row in report["rows"]:
-        cost = f"{row['cpu'] / row['valid']:.3f}" if row["valid"] else row.get("words", "-")
-        table.add_row(
-            row["hand"], row["object"], str(row["grasps"]), str(row["valid"]),
-            str(row.get("held_slippery", "-")), cost, f"{row.get('first_wall', np.nan):.2f}",
-            f"{row['prepared']:.2f}",
-            ", ".join(f"{k} {n}" for k, n in row.get("kinds", {}).items()),
-        )  # fmt: skip
-    console.print(table)
-    for hand in dict.fromkeys(row["hand"] for row in report["rows"]):
-        own = [row for row in report["rows"] if row["hand"] == hand]
-        total = {
-            key: sum(row.get(key, 0) for row in own)
-            for key in ("grasps", "valid", "held_slippery", "cpu")
-        }
-        console.print(
-            f"{hand}: {total['valid']} of {total['grasps']} valid, {total['held_slippery']} held "
-            f"at friction {SLIPPERY}; {total['cpu'] / max(total['valid'], 1):.3f} CPU-s per valid "
-            "grasp, failed objects included (must reach 0.2; Dexonomy 0.8 to 0.9)",
-            highlight=False,
-        )
-    console.print(f"machine: {report['machine']}", highlight=False, soft_wrap=True)
+def listed(text: str, known: list[str], option: str) -> list[str]:
+    """Names with commas. Raises ConfigError for one that is not known."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise ConfigError(f"{option} is {text!r}; known: {', '.join(known)}")
+    return names
+
+
+def positive(option: str, value: int) -> int:
+    """The value. Raises ConfigError below 1."""
+    if value < 1:
+        raise ConfigError(f"{option} is {value}; it must be at least 1")
+    return value
 
 
 if __name__ == "__main__":

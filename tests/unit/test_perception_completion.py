@@ -9,8 +9,9 @@ import pytest
 import trimesh
 
 from dexgrasp.errors import SceneError
+from dexgrasp.objects.manifold import simplified
 from dexgrasp.perception import complete, perceive
-from dexgrasp.perception.surface import level_surface, simplified
+from dexgrasp.perception.surface import level_surface
 from dexgrasp.perception.synthetic import depth_frame, looking_at, placed
 from dexgrasp.types import CameraIntrinsics, DetectedObject
 

@@ -32,6 +32,16 @@ def synthesize(
     grasp_types: Annotated[
         str, typer.Option("--type", help="Grasp types of the hand, separated by commas.")
     ] = "",
+    touch: Annotated[
+        str, typer.Option(help="Fingers that shall touch, !finger for those that must not.")
+    ] = "",
+    contact_map: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="An .npz of contacts to touch at."),
+    ] = None,
+    contacts: Annotated[
+        Path | None, typer.Option(help="An .npz to write: where the grasps touch.")
+    ] = None,
     approach: Annotated[
         str, typer.Option(help="x,y,z along which the palm comes, in the file's frame.")
     ] = "",
@@ -62,6 +72,9 @@ def synthesize(
             region_mask=region_mask,
             region_radius=region_radius,
             grasp_types=grasp_types,
+            touch=touch,
+            contact_map=contact_map,
+            contacts=contacts,
             approach=approach,
             scale=scale,
             mass=mass,

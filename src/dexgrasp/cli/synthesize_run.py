@@ -19,11 +19,12 @@ from dexgrasp.datasets.stream import grasp_stream, grasp_table
 from dexgrasp.errors import ConfigError, GraspError
 from dexgrasp.evaluation.batch.pictures import save_contact_sheet
 from dexgrasp.evaluation.report import machine_line
-from dexgrasp.geometry import inverse
+from dexgrasp.geometry import inverse, transform_points
 from dexgrasp.hands import HandModel
 from dexgrasp.synthesis import Condition, make_synthesizer
 from dexgrasp.synthesis.batches import BATCH, IDLE, batches
-from dexgrasp.synthesis.mask import mask_region, named_region
+from dexgrasp.synthesis.contact_maps import contact_map_of, write_contact_map
+from dexgrasp.synthesis.mask import mask_region, named_region, placed_contact_map
 from dexgrasp.synthesis.source import GraspTarget, read_target
 from dexgrasp.types import Array, GraspSet
 
@@ -45,6 +46,9 @@ class Request:
     region_mask: Path | None = None
     region_radius: float = 0.01
     grasp_types: str = ""
+    touch: str = ""
+    contact_map: Path | None = None
+    contacts: Path | None = None
     approach: str = ""
     scale: float = 1.0
     mass: float = 0.0
@@ -115,6 +119,11 @@ def run_synthesis(request: Request) -> None:
     if not tally.count:
         raise GraspError("interrupted before the first grasp; nothing is written")
     tell(request, target, tally, prepared)
+    if request.contacts is not None:
+        table = read_grasps(request.out, hand)
+        found_at = contact_map_of(hand, target.original, table.T_object_palm, table.grasp)
+        write_contact_map(found_at, request.contacts)
+        typer.echo(f"contacts: {request.contacts}")
     if request.pictures is not None:
         save_contact_sheet(read_grasps(request.out, hand), (), request.pictures, SHOWN)
         typer.echo(f"pictures: {request.pictures}")
@@ -130,7 +139,11 @@ def check(request: Request) -> None:
         raise GraspError(f"more than {COLLECTED} grasps are streamed: give --out FILE.parquet")
     if request.region and request.region_mask is not None:
         raise ConfigError("--region and --region-mask were given; a grasp has one region")
-    for file in (request.out, request.pictures):
+    if request.contacts is not None and request.contacts.suffix != ".npz":
+        raise ConfigError(f"{request.contacts}: contact maps are written as .npz")
+    if request.contacts is not None and request.count > COLLECTED:
+        raise ConfigError(f"--contacts is for at most {COLLECTED} grasps; --count is less then")
+    for file in (request.out, request.contacts, request.pictures):
         if file is not None and not file.parent.is_dir():
             raise ConfigError(f"the folder {file.parent} does not exist")
 
@@ -162,7 +175,21 @@ def condition_of(request: Request, target: GraspTarget) -> Condition:
         if length < 1e-9:
             raise ConfigError("--approach is 0,0,0; give a direction")
         approach = target.T_file_object[:3, :3].T @ approach / length
-    return Condition(types=types, region=region, approach=approach)
+    contacts = None
+    if request.contact_map is not None:
+        contacts = placed_contact_map(target, request.contact_map)
+    touch = touch_codes(request.touch)
+    return Condition(types, region, approach, touch=touch, contacts=contacts)
+
+
+def touch_codes(text: str) -> dict[str, bool]:
+    """Finger -> whether it shall touch, of `index,!ring`. Raises ConfigError for both at once."""
+    codes: dict[str, bool] = {}
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        finger, touches = word.removeprefix("!"), not word.startswith("!")
+        if codes.setdefault(finger, touches) != touches:
+            raise ConfigError(f"--touch {text!r} asks for {finger} to touch and not to touch")
+    return codes
 
 
 def found_grasps(
@@ -184,13 +211,25 @@ def found_grasps(
             return
         tally.first = tally.seconds if np.isnan(tally.first) else tally.first
         inside = None
-        if condition.region is not None:
-            points = grasps.contact_points[np.isfinite(grasps.contact_points[..., 0])]
-            inside = condition.region(points @ T_object_world[:3, :3].T + T_object_world[:3, 3])
+        if condition.somewhere:
+            inside = contacts_inside(hand, grasps, condition, T_object_world)
         tally.take(grasps, inside)
         if request.count > BATCH:
             typer.echo(f"{tally.count} of {request.count} grasps", err=True)
         yield target.in_file(grasps)
+
+
+def contacts_inside(
+    hand: HandModel, grasps: GraspSet, condition: Condition, T_object_world: Array
+) -> Array:
+    """(k,) bool of the grasps' contacts: those that are where they are asked for."""
+    inside = []
+    for f, finger in enumerate(hand.finger_names):
+        rows = np.isfinite(grasps.contact_points[:, f, 0])
+        points = transform_points(T_object_world, grasps.contact_points[rows, f])
+        normals = -grasps.contact_normals[rows, f] @ T_object_world[:3, :3].T
+        inside.append(condition.wanted(points, normals, finger))
+    return np.concatenate(inside)
 
 
 def file_scale(target: GraspTarget) -> float:
@@ -229,7 +268,7 @@ def tell(request: Request, target: GraspTarget, tally: Tally, prepared: float) -
     typer.echo(f"score: {tally.low:.2f} to {tally.high:.2f}")
     if tally.contacts:
         share = tally.inside / tally.contacts
-        typer.echo(f"contacts in the region: {share:.0%} of {tally.contacts}")
+        typer.echo(f"contacts where asked: {share:.0%} of {tally.contacts}")
     typer.echo(
         f"time: object prepared in {prepared:.2f} s; first batch after {tally.first:.2f} s, all "
         f"in {tally.seconds:.2f} s, {tally.seconds / tally.count:.3f} s a grasp"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -34,11 +35,15 @@ class GraspFrameConfig(Strict):
 
 
 class GraspTypeConfig(Strict):
-    """A way to hold: the posture it starts from and the fingers that touch, thumb last."""
+    """A way to hold: the posture it starts from and the fingers that touch, thumb last.
+
+    place: of the object; a `rim` is held from above, thumb and fingers on the wall's two sides.
+    """
 
     name: str
     posture: str
     fingers: tuple[str, ...] = Field(min_length=2)
+    place: Literal["anywhere", "rim"] = "anywhere"
 
 
 class ActuatorConfig(Strict):

@@ -38,16 +38,22 @@ def cache_folder() -> Path:
 
 def convex_parts(mesh: trimesh.Trimesh) -> tuple[trimesh.Trimesh, ...]:
     """Convex meshes that together fill `mesh`: its hull when it is convex, else CoACD's."""
-    hull = mesh.convex_hull
-    gap = (hull.volume - mesh.volume) / hull.area
-    if gap < HULL_GAP and mesh.volume > HULL_SHARE * hull.volume:
-        return (hull,)
+    whole = single_hull(mesh)
+    if whole is not None:
+        return (whole,)
     path = cache_folder() / "convex_parts" / f"{_digest(mesh)}.npz"
     clouds = _read(path)
     if clouds is None:
         clouds = _decompose(mesh)
         _write(path, clouds)
     return tuple(trimesh.convex.convex_hull(cloud) for cloud in clouds)
+
+
+def single_hull(mesh: trimesh.Trimesh) -> trimesh.Trimesh | None:
+    """The hull of a mesh that is nearly convex."""
+    hull = mesh.convex_hull
+    gap = (hull.volume - mesh.volume) / hull.area
+    return hull if gap < HULL_GAP and mesh.volume > HULL_SHARE * hull.volume else None
 
 
 def _decompose(mesh: trimesh.Trimesh) -> list[Array]:

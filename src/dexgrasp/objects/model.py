@@ -10,14 +10,16 @@ import numpy as np
 import trimesh
 
 from dexgrasp.errors import MeshError
-from dexgrasp.objects.decomposition import convex_parts
+from dexgrasp.objects.decomposition import convex_parts, single_hull
 from dexgrasp.objects.labels import UNLABELLED, SurfaceLabels
+from dexgrasp.objects.pieces import convex_pieces
 from dexgrasp.objects.poses import resting_pose
 from dexgrasp.objects.sdf import SignedDistance
 from dexgrasp.objects.voxels import Voxels
 from dexgrasp.types import Array
 
 DEFAULT_DENSITY = 300.0  # [kg/m3], the middle of the YCB household objects' scans
+PIECE_SAMPLES = 3000  # of the surface, to choose pieces by
 DEFAULT_FRICTION = 0.6  # DexGraspBench, sliding
 
 
@@ -88,6 +90,20 @@ class ObjectModel:
     def parts(self) -> tuple[trimesh.Trimesh, ...]:
         """Convex meshes that fill the object, for physics."""
         return self.solids or convex_parts(self.mesh)
+
+    @cached_property
+    def pieces(self) -> tuple[trimesh.Trimesh, ...]:
+        """Convex meshes that roughly fill the object, in a tenth of the time of `parts`.
+
+        The same whatever the cache of `parts` holds. Cups are cut through the z axis of `com`.
+        """
+        if self.solids:
+            return self.solids
+        whole = single_hull(self.mesh)
+        if whole is not None:
+            return (whole,)
+        samples = trimesh.sample.sample_surface(self.mesh, PIECE_SAMPLES, seed=0)[0]
+        return convex_pieces(self.mesh, np.asarray(samples), self.com[:2])
 
     @property
     def part_names(self) -> tuple[str, ...]:

@@ -26,11 +26,11 @@ def resting_pose(mesh: trimesh.Trimesh, com: Array) -> Array:
     """
     hull = mesh.convex_hull
     vertices = np.asarray(hull.vertices)
-    stable = [n for n in _facets(hull) if _stability(vertices, com, n) > STABLE_ANGLE]
-    near = [n for n in stable if _angle_from_down(n) < GIVEN_ANGLE]
+    facets = sorted(_facets(hull), key=lambda n: float((vertices @ n).max() - com @ n))
+    near = [n for n in facets if _angle_from_down(n) < GIVEN_ANGLE]
+    stable = (n for n in near + facets if _stability(vertices, com, n) > STABLE_ANGLE)
     # A ball has no stable facet; it rests as it is given.
-    normal = min(near or stable or [DOWN], key=lambda n: float((vertices @ n).max() - com @ n))
-    return _placed(vertices, _turn_down(normal))
+    return _placed(vertices, _turn_down(next(stable, DOWN)))
 
 
 def _facets(hull: trimesh.Trimesh) -> Iterator[Array]:

@@ -17,12 +17,13 @@ from scipy.spatial import KDTree
 from dexgrasp.errors import SceneError
 from dexgrasp.geometry import inverse, transform_points
 from dexgrasp.objects import ObjectModel, SignedDistance
+from dexgrasp.objects.manifold import simplified
+from dexgrasp.objects.pieces import convex_pieces
 from dexgrasp.perception.carving import carve
 from dexgrasp.perception.cloud import thin_to
 from dexgrasp.perception.distance import distance_from_field
 from dexgrasp.perception.grids import regions
-from dexgrasp.perception.pieces import convex_pieces
-from dexgrasp.perception.surface import level_surface, simplified
+from dexgrasp.perception.surface import level_surface
 from dexgrasp.perception.symmetry import find_symmetry
 from dexgrasp.perception.view import ViewModel
 from dexgrasp.types import Array, DetectedObject

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import permutations
 
-import manifold3d  # pyright: ignore[reportMissingImports]
 import numpy as np
 import trimesh
 
@@ -94,26 +93,3 @@ def _odd_permutation(order: Array) -> Array:
         for j in range(i + 1, 4):
             inversions += order[:, i] > order[:, j]
     return inversions % 2 == 1
-
-
-def simplified(mesh: trimesh.Trimesh, tolerance: float) -> trimesh.Trimesh:
-    """A closed mesh with fewer triangles, within about `tolerance` [m] of the given one."""
-    return from_manifold(as_manifold(mesh).simplify(tolerance))
-
-
-def from_manifold(solid: manifold3d.Manifold) -> trimesh.Trimesh:
-    """manifold3d's solid as a closed mesh."""
-    mesh = solid.to_mesh64()
-    return trimesh.Trimesh(
-        mesh.vert_properties[:, :3], mesh.tri_verts.astype(np.int64), process=False
-    )
-
-
-def as_manifold(mesh: trimesh.Trimesh) -> manifold3d.Manifold:
-    """A closed mesh as manifold3d's solid."""
-    return manifold3d.Manifold(
-        manifold3d.Mesh64(
-            np.array(mesh.vertices, np.float64, order="C"),
-            np.array(mesh.faces, np.uint64, order="C"),
-        )
-    )

@@ -26,8 +26,8 @@ class EnergyWeights(BaseModel):
 class Refinement(BaseModel):
     """The last steps of the optimisation, against the hand's surface points.
 
-    rates: as in `SynthesisConfig`.  margin: by which they stay out of the object [m].
-    max_penetration: that is left [m].
+    rates: first step of palm position [m], palm rotation and joints [rad].  margin: by which
+    they stay out of the object [m].  max_penetration: that is left [m].
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +44,7 @@ class ShakeConfig(BaseModel):
     distance [m], angle [rad]: how far the object may move.  closing_speed [rad/s],
     squeeze_time [s]: of the fingers.  contacts: fingertips that must touch, unless a grasp type
     is asked for.  batch: grasps tried in a round.  rounds: of the generator, at most.
+    first_effort, first_batch: share of the generator's tries, and grasps tried, in the first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +59,8 @@ class ShakeConfig(BaseModel):
     squeeze_time: float = Field(gt=0.0)
     contacts: int = Field(ge=2)
     batch: int = Field(ge=1)
+    first_effort: float = Field(gt=0.0, le=1.0)
+    first_batch: int = Field(ge=1)
     rounds: int = Field(ge=1)
 
 
@@ -67,8 +70,6 @@ class SynthesisConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     samples: int = Field(ge=8)
-    steps: int = Field(ge=10)
-    rates: tuple[float, float, float]
     weights: EnergyWeights
     refinement: Refinement
     friction: float = Field(gt=0.0)

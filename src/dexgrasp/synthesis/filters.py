@@ -17,11 +17,11 @@ from dexgrasp.synthesis.condition import Condition
 from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.squeeze import squeeze_and_pregrasp
+from dexgrasp.synthesis.wishes import kept_wishes
 from dexgrasp.types import Array, GraspSet
 
 SWEEP = np.array([0.0, 0.015, 0.03, 0.05, 0.075, 0.10])
 GAP_WEIGHT = 20.0  # of a squared gap [m2] against the residual, in the order of candidates
-REGION_SHARE = 0.8  # of the contacts that must lie in the region asked for
 MAX_FACING = -0.4  # cosine between the finger's and the object's normal at a contact
 TABLE_MARGIN = 0.002  # [m] that covering spheres may reach into the table on the way in
 SELF_MARGIN = 0.001  # [m] that covering spheres of the opened fingers may overlap
@@ -64,7 +64,7 @@ def prepare(
     the covering spheres stay out, as for shapes that are only guessed.
     """
     keep = static_checks(hand, geometry, candidates, config) | kept_wishes(
-        hand, candidates, condition
+        hand, geometry, candidates, condition
     )
     if max_penetration is not None:
         depth, _ = hand_contact(hand, _poses(hand, candidates), geometry.model, 0.0)
@@ -114,21 +114,6 @@ def tip_gaps(geometry: GraspGeometry, candidates: Candidates) -> Array:
     """(n, F) distance of each used contact from the surface [m], 0 of the others."""
     gap = np.abs(geometry.model.sdf.query(candidates.tips)[0])
     return np.where(candidates.used, gap, 0.0)
-
-
-def kept_wishes(hand: HandModel, candidates: Candidates, condition: Condition) -> dict[str, Array]:
-    """(n,) bool for each wish of the condition."""
-    wishes: dict[str, Array] = {}
-    if condition.approach is not None:
-        approach = candidates.palms[:, :3, :3] @ hand.T_palm_grasp[:3, 2]
-        wishes["come as asked"] = approach @ condition.approach > np.cos(condition.cone)
-    if condition.region is not None:
-        used = candidates.used
-        inside = condition.region(candidates.tips[used])
-        share = np.zeros(used.shape)
-        share[used] = inside
-        wishes["touch the region"] = share.sum(axis=1) >= REGION_SHARE * used.sum(axis=1)
-    return wishes
 
 
 def squeezed(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dexgrasp.geometry import inverse, transform_points
 from dexgrasp.objects import ObjectModel
 from dexgrasp.perception import complete
 from dexgrasp.types import Array, DetectedObject
@@ -13,16 +14,22 @@ from dexgrasp.types import Array, DetectedObject
 
 @dataclass(frozen=True)
 class GraspGeometry:
-    """A whole or completed object at `T_world_object` (4, 4) on a table of given height [m]."""
+    """A whole or completed object at `T_world_object` (4, 4) on a table of given height [m].
+
+    seen: (m, 3) points of a completed object's surface that a camera saw, in its frame [m].
+    """
 
     model: ObjectModel
     T_world_object: Array
     table_height: float
+    seen: Array | None = None
 
     @classmethod
     def from_detection(cls, detected: DetectedObject) -> GraspGeometry:
         """The shape completed from a single view. Raises SceneError for an unusable cloud."""
-        return cls(complete(detected), detected.T_world_object, detected.table_height)
+        model = complete(detected)
+        seen = transform_points(inverse(detected.T_world_object), detected.cloud)
+        return cls(model, detected.T_world_object, detected.table_height, seen)
 
     @property
     def bounds(self) -> tuple[Array, Array]:

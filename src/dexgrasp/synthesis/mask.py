@@ -10,12 +10,14 @@ import trimesh
 from scipy.spatial import KDTree
 
 from dexgrasp.errors import MeshError, UnknownNameError
-from dexgrasp.geometry import transform_points
+from dexgrasp.geometry import inverse, transform_points
 from dexgrasp.objects import FaceLabels, load_object
 from dexgrasp.objects.labels import SUFFIX
 from dexgrasp.objects.meshfile import SUFFIXES, USD
+from dexgrasp.objects.sdf import exact_signed_distance
 from dexgrasp.objects.usdfile import read_usd
 from dexgrasp.synthesis.condition import Region, part_region
+from dexgrasp.synthesis.contact_maps import ContactMap, read_contact_map
 from dexgrasp.synthesis.source import GraspTarget
 from dexgrasp.types import Array
 
@@ -57,6 +59,21 @@ def mask_region(target: GraspTarget, source: str, file: Path, radius: float = RA
     if not region(np.asarray(surface)).any():
         raise MeshError(f"{file} holds no part of the surface of {target.name}; it is in metres")
     return _placed(target, region)
+
+
+def placed_contact_map(target: GraspTarget, file: Path) -> ContactMap:
+    """A contact map of a file, which is in the file's frame [m], in that of the geometry.
+
+    Raises GraspError for a file that is none, MeshError for contacts beside the object.
+    """
+    contacts = read_contact_map(file).moved(inverse(target.T_file_object))
+    gap = np.abs(exact_signed_distance(target.geometry.model.mesh, contacts.points))
+    if gap.max() > RADIUS:
+        raise MeshError(
+            f"{file} has contacts {gap.max():.3g} m from the surface of {target.name}, more than "
+            f"{RADIUS} m; give the map of this object, in its mesh frame, in metres"
+        )
+    return contacts
 
 
 def _placed(target: GraspTarget, region: Region) -> Region:

@@ -31,7 +31,8 @@ def shake(hand: HandModel, geometry: GraspGeometry, grasps: GraspSet, config: Sh
     backend = MujocoBackend(hand, _simulation(), worlds=n)
     lifted = geometry.T_world_object.copy()
     lifted[2, 3] += ELEVATION
-    backend.load([ObjectPlacement(geometry.model, lifted)])
+    model = replace(geometry.model, solids=geometry.model.pieces)
+    backend.load([ObjectPlacement(model, lifted)])
     moved = grasps.T_frame_palm.copy()
     moved[:, 2, 3] += ELEVATION
     grasps = replace(grasps, T_frame_palm=moved)

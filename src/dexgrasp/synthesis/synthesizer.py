@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -39,6 +39,20 @@ class GraspSynthesizer(Protocol):
         """At most `count` grasps in the frame `world`, best first. Raises NoGraspError."""
         ...
 
+    def stream(
+        self,
+        hand: HandModel,
+        geometry: GraspGeometry,
+        count: int,
+        seed: int = 0,
+        condition: Condition = ANYHOW,
+    ) -> Iterator[GraspSet]:
+        """The same as they are found: sets of new grasps, each best first.
+
+        Together at least `count` where there are so many. Raises NoGraspError.
+        """
+        ...
+
 
 class GeneratingSynthesizer:
     """A generator of GENERATORS, refined, filtered and tried in physics before it answers.
@@ -61,9 +75,31 @@ class GeneratingSynthesizer:
         condition: Condition = ANYHOW,
     ) -> GraspSet:
         """See `GraspSynthesizer`. The score says how well the trials in physics held."""
+        return ranked(list(self.stream(hand, geometry, count, seed, condition)))[:count]
+
+    def stream(
+        self,
+        hand: HandModel,
+        geometry: GraspGeometry,
+        count: int,
+        seed: int = 0,
+        condition: Condition = ANYHOW,
+    ) -> Iterator[GraspSet]:
+        """See `GraspSynthesizer`."""
         refuse(geometry, self.config)
         if self.check == "shake":
-            return self._shaken(hand, geometry, count, seed, condition)
+            yield from self._shaken(hand, geometry, count, seed, condition)
+        else:
+            yield self._lifted(hand, geometry, count, seed, condition)
+
+    def _lifted(
+        self,
+        hand: HandModel,
+        geometry: GraspGeometry,
+        count: int,
+        seed: int,
+        condition: Condition,
+    ) -> GraspSet:
         candidates = self._proposed(hand, geometry, condition, np.random.default_rng(seed))
         prepared = prepare(hand, geometry, candidates, self.config, condition)
         prepared = diverse(prepared, max(count, self.config.check_candidates))
@@ -78,8 +114,9 @@ class GeneratingSynthesizer:
         geometry: GraspGeometry,
         condition: Condition,
         rng: np.random.Generator,
+        effort: float = 1.0,
     ) -> Candidates:
-        return GENERATORS[self.generator](hand, geometry, self.config, condition, rng)
+        return GENERATORS[self.generator](hand, geometry, self.config, condition, rng, effort)
 
     def _exact(
         self,
@@ -87,12 +124,13 @@ class GeneratingSynthesizer:
         geometry: GraspGeometry,
         condition: Condition,
         rng: np.random.Generator,
+        effort: float,
     ) -> Prepared:
         """A round of the generator, as proposed and refined, exact to the mesh.
 
         Raises NoGraspError.
         """
-        proposed = self._proposed(hand, geometry, condition, rng)
+        proposed = self._proposed(hand, geometry, condition, rng, effort)
         refined = refine(hand, geometry, proposed, self.config)
         limit = self.config.refinement.max_penetration
         return prepare(hand, geometry, joined([proposed, refined]), self.config, condition, limit)
@@ -104,35 +142,40 @@ class GeneratingSynthesizer:
         count: int,
         seed: int,
         condition: Condition,
-    ) -> GraspSet:
-        """Rounds of the generator until `count` grasps have held, or no more may be tried."""
+    ) -> Iterator[GraspSet]:
+        """Rounds of the generator until `count` grasps have held, or no more may be tried.
+
+        The first round is a short one: somebody may be waiting for a first grasp.
+        """
         settings = self.config.shake
-        found: list[GraspSet] = []
         failure: NoGraspError | None = None
-        tried = 0
+        tried = found = 0
         for round_ in range(settings.rounds):
             rng = np.random.default_rng([seed, round_])
+            effort = settings.first_effort if round_ == 0 else 1.0
             try:
-                prepared = self._exact(hand, geometry, condition, rng)
+                prepared = self._exact(hand, geometry, condition, rng, effort)
             except NoGraspError as error:
                 failure = error
                 continue
-            if not condition.types:  # a pinch is for those who ask for it
+            if condition.any_fingers:  # a pinch is for those who ask for it
                 prepared = prepared.take(prepared.contacts >= settings.contacts)
             if not len(prepared):
                 continue
-            prepared = diverse(prepared, settings.batch)
+            batch = settings.first_batch if round_ == 0 else settings.batch
+            prepared = diverse(prepared, batch)
             grasps = grasp_set(hand, geometry, prepared, self.generator)
             moved = shake(hand, geometry, grasps, settings)
             tried += len(grasps)
             held = np.flatnonzero(moved < 1.0)
             if len(held):
-                found.append(replace(grasps, score=1.0 - 0.5 * np.minimum(moved, 1.0))[held])
-            if sum(map(len, found)) >= count:
-                break
+                found += len(held)
+                scored = replace(grasps, score=1.0 - 0.5 * np.minimum(moved, 1.0))
+                yield ranked([scored[held]])
+            if found >= count:
+                return
         if not found:
             raise failure or NoGraspError(f"none of {tried} grasps held when it was shaken")
-        return ranked(found)[:count]
 
 
 def ranked(sets: Sequence[GraspSet]) -> GraspSet:

@@ -1,4 +1,4 @@
-"""A whole pick: wait for a fresh view, ask for grasps, execute the best one.
+"""A whole pick: wait for a fresh view, ask for grasps, execute the first good one or the best.
 
 Every stage has a time limit and an error code of its own, so a node that dies in the
 middle ends the goal with words and the next goal works when the node is back.
@@ -12,9 +12,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from dexgrasp_interfaces.action import ExecuteGrasp, PickObject, SynthesizeGrasps
-from dexgrasp_interfaces.msg import DetectedObject, DetectedObjectArray, ErrorCode, ExecutorState
+from dexgrasp_interfaces.msg import (
+    DetectedObject,
+    DetectedObjectArray,
+    ErrorCode,
+    ExecutorState,
+    Grasp,
+)
 from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import qos_profile_sensor_data
@@ -46,6 +53,7 @@ class PickNode(StackNode):
         super().__init__("pick")
         self.declare_parameter("perception_timeout", 10.0)
         self.declare_parameter("synthesis_timeout", 60.0)
+        self.declare_parameter("good_score", 0.8)
         group = ReentrantCallbackGroup()
         # Polled: a callback for every message would cost more than all the rest of this node.
         self._objects = Stream(self, DetectedObjectArray, "objects")
@@ -177,12 +185,28 @@ class PickNode(StackNode):
         return seconds_from_stamp(joints.header.stamp)
 
     def _synthesize(self, pick: Pick, stamp: float) -> None:
+        request = pick.goal.request
         goal = SynthesizeGrasps.Goal(
-            header=header(stamp), object=pick.result.object, seed=pick.goal.request.seed
+            header=header(stamp),
+            object=pick.result.object,
+            seed=request.seed,
+            condition=request.condition,
         )
-        limit = self.get_parameter("synthesis_timeout").value
-        answer = self._synthesis.call(goal, limit, lambda: self._check(pick))
-        pick.result.grasp = answer.grasps.grasps[0]
+        good: list[Grasp] = []
+        good_score = self.get_parameter("good_score").value
+
+        def keep_good(message: Any) -> None:
+            best = message.feedback.grasps.grasps[:1]
+            good.extend(grasp for grasp in best if grasp.score >= good_score)
+
+        answer = self._synthesis.call(
+            goal,
+            self.get_parameter("synthesis_timeout").value,
+            lambda: self._check(pick),
+            keep_good,
+            lambda: bool(good),
+        )
+        pick.result.grasp = answer.grasps.grasps[0] if answer is not None else good[0]
 
     def _grasp(self, pick: Pick) -> None:
         request = pick.goal.request

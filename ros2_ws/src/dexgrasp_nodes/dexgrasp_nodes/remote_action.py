@@ -48,9 +48,12 @@ class RemoteAction:
         limit: float,
         check: Callable[[], None],
         on_feedback: Callable[[Any], None] | None = None,
+        enough: Callable[[], bool] = lambda: False,
     ) -> Any:
         """The result message. `check` is called while waiting and raises to give up.
 
+        `enough` is asked while waiting, too: once it is true, the goal is cancelled and the
+        answer is None, without waiting for the goal's end.
         limit: [s]. Raises RemoteError when the server is absent, dies, refuses, is late or
         answers with an error; and what `check` raises, once the goal has been cancelled.
         """
@@ -58,33 +61,43 @@ class RemoteAction:
         if not self._servers:
             raise RemoteError(self._code, f"nobody offers the action {self._name}")
         deadline = time.monotonic() + limit
-        handle = self._wait(self._client.send_goal_async(goal, on_feedback), deadline, _nothing)
+        sent = self._client.send_goal_async(goal, on_feedback)
+        self._wait(sent.done, deadline)
+        handle: Any = sent.result()
         if not handle.accepted:
             raise RemoteError(ErrorCode.NOT_ACTIVE, f"{self._name} refused the goal")
         answer = handle.get_result_async()
         try:
-            result = self._wait(answer, deadline, check).result
+            self._wait(lambda: answer.done() or enough(), deadline, check)
         except DexgraspError:
             handle.cancel_goal_async()
             self._wait_for_end(answer)
             raise
+        if not answer.done():
+            handle.cancel_goal_async()
+            return None
+        result = answer.result().result
         if result.error_code:
             raise RemoteError(result.error_code, result.error_msg)
         return result
 
-    def _wait(self, future: Future, deadline: float, check: Callable[[], None]) -> Any:
-        while not future.done():
+    def _wait(
+        self,
+        condition: Callable[[], bool],
+        deadline: float,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        while not condition():
             check()
             self._check_server()
             if time.monotonic() > deadline:
                 raise RemoteError(self._code, f"{self._name} did not answer in time")
             time.sleep(POLL)
-        return future.result()
 
     def _wait_for_end(self, answer: Future) -> None:
         """Give a cancelled goal the time to end safely, unless its server is dead."""
         try:
-            self._wait(answer, time.monotonic() + CANCEL_WAIT, _nothing)
+            self._wait(answer.done, time.monotonic() + CANCEL_WAIT)
         except RemoteError as error:
             self._node.get_logger().warning(f"after the cancellation: {error}")
 
@@ -99,7 +112,3 @@ class RemoteAction:
     def _find_servers(self) -> set[tuple[int, ...]]:
         publishers = self._node.get_publishers_info_by_topic(f"{self._name}/_action/status")
         return {tuple(publisher.endpoint_gid) for publisher in publishers}
-
-
-def _nothing() -> None:
-    """No reason to give up."""

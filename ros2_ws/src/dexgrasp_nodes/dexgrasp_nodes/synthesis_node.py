@@ -12,13 +12,21 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 
 from dexgrasp.errors import SceneError
 from dexgrasp.hands import HandModel
-from dexgrasp.synthesis import GraspGeometry, SynthesisConfig, make_synthesizer
+from dexgrasp.synthesis import (
+    GraspGeometry,
+    GraspSynthesizer,
+    SynthesisConfig,
+    make_synthesizer,
+)
+from dexgrasp.synthesis.synthesizer import ranked
+from dexgrasp.types import GraspSet
 from dexgrasp_nodes.conversions import (
     WORLD_FRAME,
     detection_from_msg,
     grasps_to_msgs,
     seconds_from_stamp,
 )
+from dexgrasp_nodes.conversions.conditions import condition_from_msg
 from dexgrasp_nodes.node_base import (
     LATCHED,
     WORKER,
@@ -29,17 +37,19 @@ from dexgrasp_nodes.node_base import (
     send_feedback,
 )
 
+Request = SynthesizeGrasps.Goal
 Result = SynthesizeGrasps.Result
 Feedback = SynthesizeGrasps.Feedback
 
 
 class SynthesisNode(StackNode):
-    """Action `synthesize_grasps`; the newest candidates are latched on `grasps`."""
+    """Action `synthesize_grasps`; the newest answer with grasps is latched on `grasps`."""
 
     def __init__(self) -> None:
         super().__init__("synthesis")
         self.declare_parameter("hand", "allegro_right")
         self.declare_parameter("synthesizer", "optimize")
+        self.declare_parameter("check", "lift")
         self.declare_parameter("synthesis", "default")
         self.declare_parameter("count", 8)
         self._grasps = self.create_publisher(GraspArray, "grasps", LATCHED)
@@ -57,8 +67,14 @@ class SynthesisNode(StackNode):
         """Load hand and generator. Raises UnknownNameError, ConfigError."""
         value = self.get_parameter
         self._hand = HandModel.load(value("hand").value)
-        config = SynthesisConfig.load(value("synthesis").value)
-        self._synthesizer = make_synthesizer(value("synthesizer").value, config)
+        self._config = SynthesisConfig.load(value("synthesis").value)
+        self._synthesizer("")  # refuses unknown names now, not at the first goal
+
+    def _synthesizer(self, method: str) -> GraspSynthesizer:
+        """That of a goal; an empty method means the node's own. Raises UnknownNameError."""
+        value = self.get_parameter
+        name = method or value("synthesizer").value
+        return make_synthesizer(name, self._config, value("check").value)
 
     def _execute(self, goal: ServerGoalHandle) -> Result:
         start = time.perf_counter()
@@ -70,17 +86,19 @@ class SynthesisNode(StackNode):
             self.report_fault(error)
             result.error_code, result.error_msg = error_code(error), str(error)
         result.seconds = time.perf_counter() - start
+        if result.grasps.grasps:
+            self._grasps.publish(result.grasps)
         if goal.is_cancel_requested:
-            goal.canceled()
             result.error_code, result.error_msg = ErrorCode.CANCELLED, "cancelled on request"
+            goal.canceled()
         elif result.error_code:
             goal.abort()
         else:
-            self._grasps.publish(result.grasps)
             goal.succeed()
         return result
 
     def _synthesize(self, goal: ServerGoalHandle) -> GraspArray:
+        """What was found by the end or the cancellation, best first. Raises DexgraspError."""
         request = goal.request
         if not self.active:
             raise NotActiveError("the synthesis node is not active")
@@ -88,18 +106,26 @@ class SynthesisNode(StackNode):
             raise SceneError(
                 f"the object is in frame {request.header.frame_id!r}; only {WORLD_FRAME!r} is known"
             )
+        synthesizer = self._synthesizer(request.method)
         detected = detection_from_msg(request.object)
         send_feedback(goal, Feedback(stage="completion"))
         geometry = GraspGeometry.from_detection(detected)
-        answer = GraspArray(header=request.header, object_id=request.object.id)
-        if goal.is_cancel_requested:
-            return answer
-        send_feedback(goal, Feedback(stage="optimisation"))
-        count = request.count or self.get_parameter("count").value
-        grasps = self._synthesizer.synthesize(self._hand, geometry, count, request.seed)
+        condition = condition_from_msg(request.condition, self._hand, geometry)
+        send_feedback(goal, Feedback(stage="synthesis"))
+        count = missing = request.count or self.get_parameter("count").value
+        sets = synthesizer.stream(self._hand, geometry, count, request.seed, condition)
+        found: list[GraspSet] = []
+        while not goal.is_cancel_requested and (grasps := next(sets, None)) is not None:
+            found.append(grasps[:missing])
+            missing -= len(found[-1])
+            partial = self._array(request, found[-1])
+            send_feedback(goal, Feedback(stage="synthesis", grasps=partial, found=count - missing))
+        return self._array(request, ranked(found)) if found else GraspArray()
+
+    def _array(self, request: Request, grasps: GraspSet) -> GraspArray:
         stamp = seconds_from_stamp(request.header.stamp)
-        answer.grasps = grasps_to_msgs(grasps, self._hand, stamp)
-        return answer
+        messages = grasps_to_msgs(grasps, self._hand, stamp)
+        return GraspArray(header=request.header, object_id=request.object.id, grasps=messages)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import open3d as o3d
 
 from dexgrasp.evaluation.solids import BOX, CYLINDER, SPHERE, Solids
 from dexgrasp.objects import ObjectModel
-from dexgrasp.objects.sdf import scene_of
+from dexgrasp.objects.rays import scene_of
 from dexgrasp.types import Array, CameraIntrinsics
 
 FOVY = 0.5  # [rad], narrow enough that near fingers do not look huge

@@ -1,5 +1,12 @@
 """Metrics as pure functions. Definitions: the survey's table of metrics unless named."""
 
+from dexgrasp.evaluation.metrics.calibration import (
+    Reliability,
+    auc,
+    brier,
+    calibration_error,
+    reliability,
+)
 from dexgrasp.evaluation.metrics.contact import (
     contact_area,
     contact_count,
@@ -27,6 +34,7 @@ from dexgrasp.evaluation.metrics.geometry import (
     mrrpe,
     rotation_displacement,
 )
+from dexgrasp.evaluation.metrics.manipulability import manipulability
 from dexgrasp.evaluation.metrics.presets import (
     DEXGRASPBENCH,
     FROGGER,
@@ -38,6 +46,7 @@ from dexgrasp.evaluation.metrics.presets import (
     nearest_contacts,
     preset_q1,
 )
+from dexgrasp.evaluation.metrics.residual import wrench_residual
 from dexgrasp.evaluation.metrics.timing import InferenceTime, inference_time, machine_name
 from dexgrasp.evaluation.metrics.wrench import contact_wrenches, min_weight, q1
 
@@ -49,8 +58,12 @@ __all__ = [
     "Diversity",
     "InferenceTime",
     "Q1Preset",
+    "Reliability",
     "assignment_entropy",
+    "auc",
     "average_contacts",
+    "brier",
+    "calibration_error",
     "chamfer_distance",
     "cloud_features",
     "cluster_entropy",
@@ -71,6 +84,7 @@ __all__ = [
     "gaussian_distance",
     "inference_time",
     "machine_name",
+    "manipulability",
     "min_weight",
     "mpjpe",
     "mrrpe",
@@ -80,5 +94,7 @@ __all__ = [
     "pose_vectors",
     "preset_q1",
     "q1",
+    "reliability",
     "rotation_displacement",
+    "wrench_residual",
 ]

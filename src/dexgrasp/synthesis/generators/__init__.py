@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -13,13 +13,26 @@ from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.generators import anneal, optimize, search, template
 from dexgrasp.synthesis.geometry import GraspGeometry
 
-Generator = Callable[
-    [HandModel, GraspGeometry, SynthesisConfig, Condition, np.random.Generator], Candidates
-]
-"""Proposes candidates for a hand and a shape; what is unfit is filtered out behind it."""
+
+class Generator(Protocol):
+    """Proposes candidates for a hand and a shape; what is unfit is filtered out behind it."""
+
+    def __call__(
+        self,
+        hand: HandModel,
+        geometry: GraspGeometry,
+        config: SynthesisConfig,
+        condition: Condition,
+        rng: np.random.Generator,
+        effort: float = 1.0,
+    ) -> Candidates:
+        """effort: share of the full number of tries. Raises NoGraspError."""
+        ...
+
 
 GENERATORS: dict[str, Generator] = {
     "optimize": optimize.propose,
+    "optimize_mala": optimize.propose_mala,
     "search": search.propose,
     "template": template.propose,
     "anneal": anneal.propose,

@@ -12,20 +12,18 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from dexgrasp.config import load_config, resource_path
-from dexgrasp.errors import NoGraspError
 from dexgrasp.hands import HandModel
 from dexgrasp.synthesis.candidates import Candidates
 from dexgrasp.synthesis.condition import Condition
 from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.generators.anneal_kernels import anneal
+from dexgrasp.synthesis.generators.effort import lighter
 from dexgrasp.synthesis.generators.eigengrasps import Eigengrasps
 from dexgrasp.synthesis.generators.placement import (
-    approaches,
-    closures,
-    fulfils,
-    palms_around,
+    aimed_palms,
+    grasp_types,
     region_spots,
-    targets,
+    spots_at,
     touching,
 )
 from dexgrasp.synthesis.geometry import GraspGeometry
@@ -78,16 +76,10 @@ def propose(
     config: SynthesisConfig,
     condition: Condition,
     rng: np.random.Generator,
+    effort: float = 1.0,
 ) -> Candidates:
-    """The states in which the chains end. Raises NoGraspError when none keeps the condition."""
-    candidates = annealed(hand, geometry, condition, settings(), rng)
-    kept = fulfils(hand, condition, candidates)
-    if not kept.any():
-        raise NoGraspError(
-            f"none of {len(kept)} annealed hands keeps region and approach; ask for a larger "
-            "region or a wider cone, or another generator"
-        )
-    return candidates.take(kept)
+    """The states in which the chains end. Raises NoGraspError for wishes that none can keep."""
+    return annealed(hand, geometry, condition, lighter(settings(), effort, "chains"), rng)
 
 
 def annealed(
@@ -98,13 +90,16 @@ def annealed(
     rng: np.random.Generator,
 ) -> Candidates:
     """One candidate per chain; the grasp types in turn say which fingers shall touch."""
-    types = condition.grasp_types(hand)
+    types = grasp_types(hand, geometry, condition)
     kinds = [types[n % len(types)] for n in range(figures.chains)]
     used = np.array([[f in kind.fingers for f in hand.finger_names] for kind in kinds])
     synergies = Eigengrasps.of(hand, figures.eigengrasps)
     amplitudes = synergies.amplitudes(np.array([hand.postures[kind.posture] for kind in kinds]))
-    region = region_spots(geometry, condition, rng)
-    palms = starts(hand, geometry, synergies.joints(amplitudes), used, condition, region[0], rng)
+    points, normals, spacing = region_spots(geometry, condition, rng)
+    spots = spots_at(geometry, condition, points, normals) if len(points) else None
+    tips = hand.fingertips(hand.clip(synergies.joints(amplitudes)))
+    palms = aimed_palms(hand, geometry, condition, kinds, tips, used, spots, geometry.bounds, rng)
+    palms[:, :3, 3] -= STANDOFF * palms[:, :3, :3] @ hand.T_palm_grasp[:3, 2]
     energies = np.zeros(figures.chains)
     sdf, (low, high) = geometry.model.sdf, geometry.bounds
     anneal(
@@ -112,7 +107,7 @@ def annealed(
         hand.kernel_spheres,
         hand.kernel_contacts,
         (sdf.grid, sdf.origin, sdf.spacing),
-        region,
+        (points, spacing),
         geometry.table,
         np.array([figures.normal_weight, figures.penetration_weight]),
         (synergies.mean, synergies.directions, synergies.lower, synergies.upper),
@@ -131,22 +126,6 @@ def annealed(
     joints = hand.clip(synergies.joints(amplitudes))
     names = np.array([kind.name for kind in kinds], dtype=object)
     return touching(hand, geometry, palms, joints, used, names, energies)
-
-
-def starts(
-    hand: HandModel,
-    geometry: GraspGeometry,
-    joints: Array,
-    used: Array,
-    condition: Condition,
-    spots: Array,
-    rng: np.random.Generator,
-) -> Array:
-    """T_object_palm (n, 4, 4) before hands (n, J), STANDOFF short of closing around targets."""
-    tips = hand.fingertips(hand.clip(joints))
-    approach = approaches(condition, len(joints), rng)
-    aims = targets(geometry, spots, len(joints), rng) - STANDOFF * approach
-    return palms_around(hand, closures(tips, used), aims, approach, rng)
 
 
 def cone_of(hand: HandModel, condition: Condition) -> tuple[Array, Array, float]:

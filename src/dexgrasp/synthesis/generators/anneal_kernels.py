@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from dexgrasp.synthesis.kernels import dot, forward, lookup, rotate, turn_palm
+from dexgrasp.synthesis.kernels.field import lookup
+from dexgrasp.synthesis.kernels.kinematics import forward
+from dexgrasp.synthesis.kernels.vectors import dot, rotate, turn_palm
 
 MILLIMETRES = 1000.0
 ATTEMPTS = 10  # at a neighbour within the bounds; GraspIt! (simAnn.cpp) makes as many

@@ -14,7 +14,8 @@ import numpy as np
 from numba import njit
 
 from dexgrasp.hands import HandModel
-from dexgrasp.synthesis.kernels import forward, rotate
+from dexgrasp.synthesis.kernels.kinematics import forward
+from dexgrasp.synthesis.kernels.vectors import rotate
 from dexgrasp.types import Array
 
 EMPTY = -1

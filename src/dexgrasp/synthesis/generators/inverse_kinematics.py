@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from dexgrasp.synthesis.kernels import cross, dot, forward, rotate, turn_palm
+from dexgrasp.synthesis.kernels.kinematics import forward
+from dexgrasp.synthesis.kernels.vectors import cross, dot, rotate, turn_palm
 
 PALM_SCALE = 0.05  # [m] of palm motion that costs as much damping as 1 rad of a joint
 LONGEST_STEP = 0.4  # [rad] of a joint, in one iteration

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit, prange
 
 from dexgrasp.synthesis.generators.contact_fields import EMPTY, bin_index
-from dexgrasp.synthesis.kernels import lookup
+from dexgrasp.synthesis.kernels.field import lookup
 
 CROWDED = 10.0  # residual of contacts closer than fingertips fit
 NEVER = 100.0  # of a finger that reaches nothing; finite, as fast mathematics takes no infinity
@@ -59,7 +59,7 @@ def residual(wrenches, points, pick, used, apart, total, share):
 
     wrenches: (P, 6) of unit pushes.  The shares of the fingers lie within [0.15, 1], as in
     `kernels.closure_weights`, so that every finger counts.  CROWDED if two points are closer
-    than `apart` [m].
+    than `apart` [m] on one side: opposed fingers may hold a thin wall.
     """
     fingers = len(used)
     for f in range(fingers):
@@ -67,7 +67,9 @@ def residual(wrenches, points, pick, used, apart, total, share):
             if used[f] and used[g]:
                 a, b = points[pick[f]], points[pick[g]]
                 squared = (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 + (a[2] - b[2]) ** 2
-                if squared < apart * apart:
+                v, w = wrenches[pick[f]], wrenches[pick[g]]
+                opposed = v[0] * w[0] + v[1] * w[1] + v[2] * w[2] < 0.0
+                if squared < apart * apart and not opposed:
                     return CROWDED
     total[:] = 0.0
     for f in range(fingers):

@@ -9,6 +9,7 @@ the fields do not know: the rest of the hand, the table, the neighbouring finger
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import trimesh
@@ -23,22 +24,28 @@ from dexgrasp.synthesis.filters import (
     SELF_MARGIN,
     Prepared,
     clear_approach,
-    kept_wishes,
     tip_gaps,
 )
 from dexgrasp.synthesis.generators.contact_fields import ContactFields, contact_fields
+from dexgrasp.synthesis.generators.effort import lighter
 from dexgrasp.synthesis.generators.inverse_kinematics import reach
 from dexgrasp.synthesis.generators.matching import clear_palms, match, residuals_of
 from dexgrasp.synthesis.generators.optimize import descend
+from dexgrasp.synthesis.generators.placement import (
+    grasp_types,
+    spots_at,
+    starts_around,
+    wanted_rim,
+)
 from dexgrasp.synthesis.generators.search_settings import SearchConfig
 from dexgrasp.synthesis.geometry import GraspGeometry
-from dexgrasp.synthesis.sampling import Starts, sample_starts, unit
+from dexgrasp.synthesis.sampling import Starts, unit
 from dexgrasp.synthesis.skin import sphere_skin
 from dexgrasp.synthesis.squeeze import open_step
+from dexgrasp.synthesis.wishes import kept_wishes
 from dexgrasp.types import Array
 
 BACKS = np.array([0.0, 0.03, 0.1])  # [m], the span of `filters.SWEEP`
-CONE_DRAWS = 8  # times as many palms where most will not come as asked
 LOW_SHARE = 0.4  # of a flat object's height, from which on tips beside it are tried
 TIP_SHARE = 0.7  # of a fingertip's radius that must be free: tips reach in beside their middle
 
@@ -49,12 +56,20 @@ def propose(
     config: SynthesisConfig,
     condition: Condition,
     rng: np.random.Generator,
+    effort: float = 1.0,
 ) -> Candidates:
     """Well balanced reachable contacts of many palms, the best `kept` of them settled.
 
     Raises NoGraspError when the fingers find nothing to touch.
     """
-    return search(hand, geometry, config, condition, rng, SearchConfig.load())
+    settings = lighter(shipped(), effort, "palms", "matches", "kept")
+    return search(hand, geometry, config, condition, rng, settings)
+
+
+@lru_cache(maxsize=1)
+def shipped() -> SearchConfig:
+    """The shipped figures, read once."""
+    return SearchConfig.load()
 
 
 def search(
@@ -67,8 +82,8 @@ def search(
 ) -> Candidates:
     """`propose` with settings of its own."""
     fields = contact_fields(hand, settings.configurations, settings.box, settings.splits)
-    points, normals = touchable(geometry, condition, settings, rng)
-    starts = place_palms(hand, geometry, condition, points, settings, rng)
+    points, normals = touchable(hand, geometry, condition, settings, rng)
+    starts = place_palms(hand, geometry, condition, points, normals, settings, rng)
     chosen, entries, balance = choose(geometry, fields, starts, points, normals, settings, rng)
     rows = best_of_each(starts.kinds, balance, settings.matches, settings.max_residual)
     if not len(rows):
@@ -117,7 +132,7 @@ def promising(
     facing = (candidates.facings * candidates.surfaces).sum(axis=2)
     good = tip_gaps(geometry, candidates).max(axis=1) < config.max_gap
     good &= np.where(candidates.used, facing, -1.0).max(axis=1) < MAX_FACING
-    for kept in kept_wishes(hand, candidates, condition).values():
+    for kept in kept_wishes(hand, geometry, candidates, condition).values():
         good &= kept
     rows = np.flatnonzero(good)
     rows = rows[hand.self_gap(candidates.joints[rows]) > -config.max_overlap]
@@ -140,21 +155,30 @@ def open_hand(hand: HandModel, candidates: Candidates, opening: float) -> Array:
 
 
 def touchable(
-    geometry: GraspGeometry, condition: Condition, settings: SearchConfig, rng: np.random.Generator
+    hand: HandModel,
+    geometry: GraspGeometry,
+    condition: Condition,
+    settings: SearchConfig,
+    rng: np.random.Generator,
 ) -> tuple[Array, Array]:
-    """(P, 3) surface points [m] and outward normals with room for a fingertip, in the region.
+    """(P, 3) surface points [m] and outward normals with room for a fingertip, where wanted.
 
     Raises NoGraspError when there are none.
     """
+    types = grasp_types(hand, geometry, condition)
+    rim = wanted_rim(geometry, condition) if all(k.place == "rim" for k in types) else None
     seed = int(rng.integers(2**31))
     low, high = geometry.bounds
     wanted, free = settings.points, TIP_SHARE * settings.tip_room
     for more in (4, 64):  # a region may be a small share of the surface
         points = trimesh.sample.sample_surface(geometry.model.mesh, more * wanted, seed=seed)[0]
         points = np.asarray(points)
-        if condition.region is not None:
-            points = points[condition.region(points)]
         normals = unit(geometry.model.sdf.query(points)[1])
+        if condition.somewhere:
+            inside = condition.wanted(points, normals)
+            points, normals = points[inside], normals[inside]
+        if rim is not None:
+            points, normals = (values[rim.near(points)] for values in (points, normals))
         balls = points + settings.tip_room * normals
         gap, _ = geometry.model.sdf.query(balls)
         fits = gap > free
@@ -165,7 +189,7 @@ def touchable(
     if not len(open_):
         raise NoGraspError(
             f"no surface of {geometry.model.name} away from the table"
-            + (" lies in the region" if condition.region else " has room for a fingertip")
+            + (" lies in the region" if condition.somewhere else " has room for a fingertip")
         )
     return points[open_], normals[open_]
 
@@ -175,16 +199,21 @@ def place_palms(
     geometry: GraspGeometry,
     condition: Condition,
     points: Array,
+    normals: Array,
     settings: SearchConfig,
     rng: np.random.Generator,
 ) -> Starts:
-    """Palms whose fingers close around the touchable points, free there and on the way in."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    count = settings.palms * (1 if condition.approach is None else CONE_DRAWS)
-    types = condition.grasp_types(hand)
-    if not condition.types:
+    """Palms whose fingers close around the touchable points, free there and on the way in.
+
+    points, normals: (P, 3), of `touchable`. Raises UnknownNameError, NoGraspError.
+    """
+    types = grasp_types(hand, geometry, condition)
+    if condition.any_fingers:
         types = [k for k in types if len(k.fingers) >= settings.fingers] or types
-    starts = sample_starts(hand, types, 0.5 * (low + high), high - low, geometry.table, count, rng)
+    spots = spots_at(geometry, condition, points, normals) if condition.somewhere else None
+    box = points.min(axis=0), points.max(axis=0)
+    count = settings.palms
+    starts = starts_around(hand, geometry, condition, types, spots, box, count, rng)
     free = np.zeros(len(starts.joints), dtype=bool)
     centers, radii, links = hand.kernel_spheres
     sdf = geometry.model.sdf
@@ -199,15 +228,7 @@ def place_palms(
         settings.overlap,
         free,
     )
-    return taken(starts, np.flatnonzero(free & comes_as_asked(hand, starts.palms, condition)))
-
-
-def comes_as_asked(hand: HandModel, palms: Array, condition: Condition) -> Array:
-    """(n,) bool: palms (n, 4, 4) whose approach lies in the condition's cone."""
-    if condition.approach is None:
-        return np.ones(len(palms), dtype=bool)
-    approach = palms[:, :3, :3] @ hand.T_palm_grasp[:3, 2]
-    return approach @ condition.approach > np.cos(condition.cone)
+    return taken(starts, np.flatnonzero(free))
 
 
 def choose(

@@ -19,13 +19,13 @@ from dexgrasp.synthesis.candidates import Candidates
 from dexgrasp.synthesis.condition import Condition
 from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.forces import holding_forces
+from dexgrasp.synthesis.generators.effort import lighter
 from dexgrasp.synthesis.generators.placement import (
-    approaches,
-    fulfils,
-    palms_around,
+    aimed_palms,
+    grasp_types,
     region_spots,
+    spots_at,
     surface_at,
-    targets,
     touching,
 )
 from dexgrasp.synthesis.generators.template_hands import HandTemplates, hand_templates
@@ -64,10 +64,11 @@ def propose(
     config: SynthesisConfig,
     condition: Condition,
     rng: np.random.Generator,
+    effort: float = 1.0,
 ) -> Candidates:
     """At most `worlds` matches after the pull. Raises NoGraspError when no template fits."""
-    figures = settings()
-    templates = hand_templates(hand, condition.grasp_types(hand), figures.openings)
+    figures = lighter(settings(), effort, "starts", "worlds")
+    templates = hand_templates(hand, grasp_types(hand, geometry, condition), figures.openings)
     matches = matched(hand, geometry, templates, condition, figures, rng)
     found = len(matches)
     matches = fitting(hand, geometry, templates, matches, figures)
@@ -76,14 +77,7 @@ def propose(
             f"none of {found} poses of {len(templates)} templates of {hand.name} fits "
             f"{geometry.model.name}; ask for other grasp types, or another generator"
         )
-    candidates = pull(hand, geometry, templates, matches, figures)
-    kept = fulfils(hand, condition, candidates)
-    if not kept.any():
-        raise NoGraspError(
-            f"none of {len(kept)} pulled templates of {hand.name} keeps region and approach; "
-            "ask for a larger region or a wider cone"
-        )
-    return candidates.take(kept)
+    return pull(hand, geometry, templates, matches, figures)
 
 
 def matched(
@@ -97,15 +91,25 @@ def matched(
     """`starts` templates in turn, each at the pose near its start that fits best."""
     count = figures.starts
     rows = np.arange(count) % len(templates)
-    spots, spacing = region_spots(geometry, condition, rng)
-    approach = approaches(condition, count, rng)
-    aims = targets(geometry, spots, count, rng)
-    palms = palms_around(hand, templates.closures[rows], aims, approach, rng)
+    points, normals, spacing = region_spots(geometry, condition, rng)
+    spots = spots_at(geometry, condition, points, normals) if len(points) else None
+    kinds = {kind.name: kind for kind in grasp_types(hand, geometry, condition)}
+    palms = aimed_palms(
+        hand,
+        geometry,
+        condition,
+        [kinds[templates.kinds[row]] for row in rows],
+        templates.points[rows],
+        templates.used[rows],
+        spots,
+        geometry.bounds,
+        rng,
+    )
     reports = np.zeros((count, 3))
     sdf = geometry.model.sdf
     match(
         (sdf.grid, sdf.origin, sdf.spacing),
-        spots,
+        points,
         spacing,
         figures.steps,
         np.array(figures.rates),

@@ -21,7 +21,7 @@ class HandTemplates:
 
     joints: (T, J) [rad].  points [m], normals: (T, F, 3) contacts in the palm, out of the
     finger.  chosen: (T, F) their rows in `hand.kernel_contacts`.  used: (T, F) bool.
-    closures: (T, 3) middle between thumb and fingers in the palm [m].  kinds: T names.
+    kinds: T names.
     """
 
     joints: Array
@@ -29,7 +29,6 @@ class HandTemplates:
     normals: Array
     chosen: Array
     used: Array
-    closures: Array
     kinds: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -62,7 +61,6 @@ def hand_templates(
         normals[rows, chosen],
         chosen,
         used,
-        closures(tips, used),
         tuple(kind.name for kind, kept in zip(kinds, apart, strict=True) if kept),
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from dexgrasp.synthesis.kernels import cross, dot, lookup, rotate, turn_palm
+from dexgrasp.synthesis.kernels.field import lookup
+from dexgrasp.synthesis.kernels.vectors import cross, dot, rotate, turn_palm
 
 DISTANCE_WEIGHT = 1000.0  # [1/m2], against 1 of the normal error: Dexonomy, facts/grasping.md
 REACH = 2.0  # cells to either side for the turn of the normal, which is a staircase on the grid

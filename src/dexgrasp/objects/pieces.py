@@ -1,4 +1,4 @@
-"""A few convex pieces of a completed shape for physics, in a tenth of a second."""
+"""A few convex pieces of a shape for physics, in a tenth of a second."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import manifold3d  # pyright: ignore[reportMissingImports]
 import numpy as np
 import trimesh
 
-from dexgrasp.perception.surface import as_manifold, from_manifold
+from dexgrasp.objects.manifold import as_manifold, from_manifold
 from dexgrasp.types import Array
 
-# CoACD gives better pieces, but takes seconds; synthesis has five in all.
+# CoACD gives better pieces, but takes seconds; synthesis has one in all.
 LARGEST_COUNT = 24
 # Pieces whose hull adds less than this share of the whole volume stay as they are.
 TOLERATED = 0.008
@@ -19,19 +19,6 @@ SHARES = (0.3, 0.5, 0.7)  # places of level and upright cuts along a piece
 SECTORS = 8  # directions of the cuts through the object's axis, for cups and bowls
 SHORTLIST = 2
 OVERLAP = 0.001  # [m], half of the samples' distance: what lies between them counts too
-SHARES = (0.3, 0.5, 0.7)  # places of level and upright cuts along a piece
-SECTORS = 8  # directions of the cuts through the object's axis, for cups and bowls
-SHORTLIST = 2
-OVERLAP = 0.001  # [m], half of the samples' distance: what lies between them counts too
-DIRECTIONS = np.array(
-    [
-        [1, 0, 0],
-        [0, 1, 0],
-        [0, 0, 1],
-        [np.sqrt(0.5), np.sqrt(0.5), 0],
-        [np.sqrt(0.5), -np.sqrt(0.5), 0],
-    ]
-)
 
 
 def convex_pieces(
