@@ -54,6 +54,9 @@ def synthesize(
         float | None,
         typer.Option(help="Height of the table in a cloud [m]; else its lowest point."),
     ] = None,
+    floating: Annotated[
+        bool, typer.Option("--floating", help="Without a table below the object.")
+    ] = False,
     pictures: Annotated[Path | None, typer.Option(help="A PNG of the first grasps.")] = None,
 ) -> None:
     """Synthesise grasps, write them in this project's layout and print what was found."""
@@ -80,6 +83,7 @@ def synthesize(
             mass=mass,
             view_point=view_point,
             table=table,
+            floating=floating,
             pictures=pictures,
         )
     )

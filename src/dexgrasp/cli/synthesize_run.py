@@ -25,7 +25,7 @@ from dexgrasp.synthesis import Condition, make_synthesizer
 from dexgrasp.synthesis.batches import BATCH, IDLE, batches
 from dexgrasp.synthesis.contact_maps import contact_map_of, write_contact_map
 from dexgrasp.synthesis.mask import mask_region, named_region, placed_contact_map
-from dexgrasp.synthesis.source import GraspTarget, read_target
+from dexgrasp.synthesis.source import GraspTarget, floating, read_target
 from dexgrasp.types import Array, GraspSet
 
 COLLECTED = 10_000  # grasps that are kept in memory and sorted; more are streamed to Parquet
@@ -54,6 +54,7 @@ class Request:
     mass: float = 0.0
     view_point: str = ""
     table: float | None = None
+    floating: bool = False
     pictures: Path | None = None
 
 
@@ -103,9 +104,10 @@ def run_synthesis(request: Request) -> None:
         vector("--view-point", request.view_point),
         request.table,
     )
+    target = floating(target) if request.floating else target
     condition = condition_of(request, target)
     condition.grasp_types(hand)  # refuses unknown ones before anything is computed
-    _ = target.geometry.model.sdf, target.geometry.model.parts
+    _ = target.geometry.model.sdf, target.geometry.model.pieces
     prepared = time.perf_counter() - start
     name = request.source if not target.completed else str(save_completed(target, request.out))
     tally = Tally()

@@ -67,7 +67,7 @@ def _sample(mesh: trimesh.Trimesh, low: Array, half: Array, spacing: float) -> A
     triangles = np.ascontiguousarray(mesh.triangles, dtype=float)
     coarse, nearest = _near(triangles, low, half + 1, 2.0 * spacing)
     far = nearest < 0
-    closest = distance_transform_edt(far, return_distances=False, return_indices=True)
+    closest = np.asarray(distance_transform_edt(far, return_distances=False, return_indices=True))
     nearest = nearest[tuple(closest)]  # the triangle of the nearest node that has one
     _sweep(triangles, low, 2.0 * spacing, far, nearest, coarse)
     coarse[inside_nodes(mesh, low, half + 1, 2.0 * spacing)] *= -1.0

@@ -23,6 +23,7 @@ from dexgrasp.types import Array, DetectedObject, GraspSet
 
 CLOUDS = (".ply", ".pcd", ".npy")
 LEVEL = np.cos(np.deg2rad(0.5))  # a mesh that rests tilted by less keeps its own frame
+NO_TABLE = -1.0  # [m], height of a table that is not there
 HEADER = 4096  # bytes of a PLY file that hold its header
 
 
@@ -55,6 +56,11 @@ class GraspTarget:
             contact_points=grasps.contact_points @ turn + T[:3, 3],
             contact_normals=grasps.contact_normals @ turn,
         )
+
+
+def floating(target: GraspTarget) -> GraspTarget:
+    """The same without a table: it is out of every hand's reach."""
+    return replace(target, geometry=replace(target.geometry, table_height=NO_TABLE))
 
 
 def read_target(
@@ -102,7 +108,7 @@ def turned(model: ObjectModel, T: Array) -> ObjectModel:
         mesh=model.mesh.copy().apply_transform(T),
         com=rotation @ model.com + T[:3, 3],
         inertia=rotation @ model.inertia @ rotation.T,
-        solids=tuple(part.copy().apply_transform(T) for part in model.parts),
+        solids=tuple(part.copy().apply_transform(T) for part in model.solids),
         labels=None,
     )
 
@@ -187,5 +193,5 @@ def _cloud_target(
     T_world_object[2, 3] = detected.T_world_object[2, 3] - detected.table_height
     T_file_object = detected.T_world_object
     original = replace(turned(model, T_file_object), name=path.stem)
-    placed = GraspGeometry(model, T_world_object, 0.0)
+    placed = replace(geometry, model=model, T_world_object=T_world_object, table_height=0.0)
     return GraspTarget(path.stem, placed, T_file_object, original, True, scale)

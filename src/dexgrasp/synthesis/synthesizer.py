@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -17,6 +18,8 @@ from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.filters import Prepared, diverse, grasp_set, prepare
 from dexgrasp.synthesis.generators import GENERATORS
 from dexgrasp.synthesis.geometry import GraspGeometry
+from dexgrasp.synthesis.quality import features
+from dexgrasp.synthesis.ranking import RankingModel
 from dexgrasp.synthesis.refine import refine
 from dexgrasp.synthesis.shake import shake
 from dexgrasp.types import GraspSet, concatenated
@@ -65,6 +68,7 @@ class GeneratingSynthesizer:
         self.generator = generator
         self.config = config
         self.check = check
+        self.ranking = RankingModel.load()
 
     def synthesize(
         self,
@@ -74,7 +78,11 @@ class GeneratingSynthesizer:
         seed: int = 0,
         condition: Condition = ANYHOW,
     ) -> GraspSet:
-        """See `GraspSynthesizer`. The score says how well the trials in physics held."""
+        """See `GraspSynthesizer`.
+
+        The score: after `lift` how steadily those trials went, after `shake` the probability
+        of holding under other friction, mass and errors of the palm (docs/ranking.md).
+        """
         return ranked(list(self.stream(hand, geometry, count, seed, condition)))[:count]
 
     def stream(
@@ -149,8 +157,10 @@ class GeneratingSynthesizer:
         """
         settings = self.config.shake
         failure: NoGraspError | None = None
-        tried = found = 0
+        tried = found = fruitful = 0
         for round_ in range(settings.rounds):
+            if round_ - fruitful > settings.patience:
+                break
             rng = np.random.default_rng([seed, round_])
             effort = settings.first_effort if round_ == 0 else 1.0
             try:
@@ -162,16 +172,19 @@ class GeneratingSynthesizer:
                 prepared = prepared.take(prepared.contacts >= settings.contacts)
             if not len(prepared):
                 continue
-            batch = settings.first_batch if round_ == 0 else settings.batch
-            prepared = diverse(prepared, batch)
+            wanted = math.ceil(settings.spare * (count - found))
+            batch = settings.first_batch if round_ == 0 else min(wanted, settings.batch)
+            likely = self.ranking.probability(features(geometry, prepared))
+            prepared = diverse(prepared.take(np.argsort(-likely, kind="stable")), batch)
             grasps = grasp_set(hand, geometry, prepared, self.generator)
             moved = shake(hand, geometry, grasps, settings)
             tried += len(grasps)
             held = np.flatnonzero(moved < 1.0)
             if len(held):
-                found += len(held)
-                scored = replace(grasps, score=1.0 - 0.5 * np.minimum(moved, 1.0))
-                yield ranked([scored[held]])
+                found, fruitful = found + len(held), round_
+                known = features(geometry, prepared.take(held), moved[held])
+                score = self.ranking.probability(known)
+                yield ranked([replace(grasps[held], score=score)])
             if found >= count:
                 return
         if not found:
