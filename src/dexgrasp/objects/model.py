@@ -19,7 +19,7 @@ from dexgrasp.objects.voxels import Voxels
 from dexgrasp.types import Array
 
 DEFAULT_DENSITY = 300.0  # [kg/m3], the middle of the YCB household objects' scans
-PIECE_SAMPLES = 3000  # of the surface, to choose pieces by
+PIECE_SAMPLES = 1500  # of the surface, to choose pieces by
 DEFAULT_FRICTION = 0.6  # DexGraspBench, sliding
 
 

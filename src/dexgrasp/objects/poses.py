@@ -26,17 +26,23 @@ def resting_pose(mesh: trimesh.Trimesh, com: Array) -> Array:
     """
     hull = mesh.convex_hull
     vertices = np.asarray(hull.vertices)
-    facets = sorted(_facets(hull), key=lambda n: float((vertices @ n).max() - com @ n))
-    near = [n for n in facets if _angle_from_down(n) < GIVEN_ANGLE]
-    stable = (n for n in near + facets if _stability(vertices, com, n) > STABLE_ANGLE)
-    # A ball has no stable facet; it rests as it is given.
-    return _placed(vertices, _turn_down(next(stable, DOWN)))
+    for widest in (GIVEN_ANGLE, np.pi):
+        facets = sorted(_facets(hull, widest), key=lambda n: float((vertices @ n).max() - com @ n))
+        for normal in facets:
+            if _stability(vertices, com, normal) > STABLE_ANGLE:
+                return _placed(vertices, _turn_down(normal))
+    return _placed(vertices, _turn_down(DOWN))  # a ball has no stable facet
 
 
-def _facets(hull: trimesh.Trimesh) -> Iterator[Array]:
-    """Straight down, and the outward normals of the hull's faces, nearly equal ones once."""
+def _facets(hull: trimesh.Trimesh, widest: float) -> Iterator[Array]:
+    """Straight down, and the outward normals of the hull's faces, nearly equal ones once.
+
+    widest: their largest angle from straight down [rad].
+    """
     yield DOWN
-    remaining = np.asarray(hull.face_normals)[np.argsort(-np.asarray(hull.area_faces))]
+    normals = np.asarray(hull.face_normals)
+    order = np.argsort(-np.asarray(hull.area_faces))
+    remaining = normals[order[normals[order] @ DOWN >= np.cos(widest)]]
     while len(remaining):
         yield remaining[0]
         remaining = remaining[remaining @ remaining[0] < np.cos(SAME_FACET)]

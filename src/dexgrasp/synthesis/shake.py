@@ -17,6 +17,7 @@ from dexgrasp.types import Array, GraspSet, ObjectPlacement
 CONTROL_PERIOD = 0.02
 ELEVATION = 0.5  # [m] above the table, which no hand reaches from there
 DIRECTIONS = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], float)
+LOOK = 2  # control periods between two looks at the object: to look costs as much as to step
 LONGEST = 6.0  # [s] of one trial; the phases' own timeouts come before
 
 
@@ -43,13 +44,15 @@ def shake(hand: HandModel, geometry: GraspGeometry, grasps: GraspSet, config: Sh
     executor.start(grasps)
     first = backend.truth()
     worst = np.zeros(n)
-    for _ in range(int(LONGEST / CONTROL_PERIOD)):
+    for step in range(int(LONGEST / CONTROL_PERIOD)):
         running = ~executor.finished & (worst < 1.0)
         if not running.any():
             break
         command = executor.step(backend.observe())
         backend.vary(_pull(executor, config))
         backend.step(command, CONTROL_PERIOD, np.flatnonzero(running).tolist())
+        if step % LOOK:
+            continue
         truth = backend.truth()
         away = np.linalg.norm((truth.object_com - first.object_com)[:, 0], axis=1)
         turned = rotation_between(first.T_world_object[:, 0], truth.T_world_object[:, 0])
