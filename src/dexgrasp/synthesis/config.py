@@ -45,7 +45,8 @@ class ShakeConfig(BaseModel):
     squeeze_time [s]: of the fingers.  contacts: fingertips that must touch, unless a grasp type
     is asked for.  batch: grasps tried in a round, at most.  spare: as a share of those missing.
     rounds: of the generator, at most.  patience: rounds in a row without a grasp that held.
-    first_effort, first_batch: share of the generator's tries, and grasps tried, in the first.
+    first_batch: grasps tried in the first.  least_effort: share of the generator's tries in a
+    round that needs few grasps.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,7 +62,7 @@ class ShakeConfig(BaseModel):
     contacts: int = Field(ge=2)
     batch: int = Field(ge=1)
     spare: float = Field(ge=1.0)
-    first_effort: float = Field(gt=0.0, le=1.0)
+    least_effort: float = Field(gt=0.0, le=1.0)
     first_batch: int = Field(ge=1)
     rounds: int = Field(ge=1)
     patience: int = Field(ge=1)

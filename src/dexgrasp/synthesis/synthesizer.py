@@ -162,7 +162,9 @@ class GeneratingSynthesizer:
             if round_ - fruitful > settings.patience:
                 break
             rng = np.random.default_rng([seed, round_])
-            effort = settings.first_effort if round_ == 0 else 1.0
+            wanted = math.ceil(settings.spare * (count - found))
+            batch = min(wanted, settings.batch if round_ else settings.first_batch)
+            effort = max(settings.least_effort, batch / settings.batch)
             try:
                 prepared = self._exact(hand, geometry, condition, rng, effort)
             except NoGraspError as error:
@@ -172,8 +174,6 @@ class GeneratingSynthesizer:
                 prepared = prepared.take(prepared.contacts >= settings.contacts)
             if not len(prepared):
                 continue
-            wanted = math.ceil(settings.spare * (count - found))
-            batch = settings.first_batch if round_ == 0 else min(wanted, settings.batch)
             likely = self.ranking.probability(features(geometry, prepared))
             prepared = diverse(prepared.take(np.argsort(-likely, kind="stable")), batch)
             grasps = grasp_set(hand, geometry, prepared, self.generator)
