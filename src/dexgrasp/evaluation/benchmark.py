@@ -10,14 +10,15 @@ from functools import cache
 from pathlib import Path
 
 from dexgrasp.errors import ConfigError, DexgraspError
-from dexgrasp.evaluation.pick import pick, random_placement
+from dexgrasp.evaluation.disturbance import Disturbance
+from dexgrasp.evaluation.pick import Attempt, PickRecord, pick, random_placement
 from dexgrasp.evaluation.pool import in_processes
 from dexgrasp.evaluation.results import TrialResult, result_of_pick
-from dexgrasp.execution import ExecutionConfig, Phase
+from dexgrasp.execution import ExecutionConfig
 from dexgrasp.hands import HandModel
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import SimulationConfig, make_backend
-from dexgrasp.synthesis import GraspSynthesizer, make_synthesizer
+from dexgrasp.synthesis import make_synthesizer
 
 MESH_SUFFIXES = (".obj", ".stl", ".ply")
 
@@ -32,11 +33,19 @@ class ObjectChoice:
 
 @dataclass(frozen=True)
 class PickJob:
-    """One trial to run."""
+    """One trial to run.
+
+    attempts: at most so many.  synthesizer, check: of `make_synthesizer`.  disturbed: with the
+    errors of `Disturbance`.
+    """
 
     hand: str
     object: ObjectChoice
     seed: int
+    attempts: int = 1
+    synthesizer: str = "optimize"
+    check: str = "lift"
+    disturbed: bool = False
 
 
 def mesh_choices(folder: Path) -> list[ObjectChoice]:
@@ -84,32 +93,40 @@ def run_job(job: PickJob) -> TrialResult:
 
     A fault of the program becomes a failed result with the exception in words.
     """
+    return result_of_pick(run_record(job))
+
+
+def run_record(job: PickJob) -> PickRecord:
+    """The same with all of its attempts."""
     try:
         return _run(job)
     except Exception as error:
         logging.getLogger(__name__).exception("%s failed", job)
-        words = f"{type(error).__name__}: {error}"
-        code = getattr(error, "code", DexgraspError.code)
-        return TrialResult(
-            Path(job.object.name).stem, job.hand, job.seed, False, Phase.IDLE.name, code, words
-        )
+        failed = Attempt()
+        failed.fail(getattr(error, "code", DexgraspError.code), f"{type(error).__name__}: {error}")
+        return PickRecord(Path(job.object.name).stem, job.hand, job.seed, [failed])
 
 
-def _run(job: PickJob) -> TrialResult:
-    hand, synthesizer, simulation, execution = _shared(job.hand)
+def _run(job: PickJob) -> PickRecord:
+    hand, simulation = _shared(job.hand)
     model = load_object(job.object.name, mass=job.object.mass)
     backend = make_backend("mujoco", hand, simulation, seed=job.seed)
     try:
-        placement = random_placement(model, simulation.table_height, job.seed)
-        record = pick(backend, synthesizer, execution, placement, job.seed, simulation.table_height)
+        return pick(
+            backend,
+            make_synthesizer(job.synthesizer, check=job.check),
+            ExecutionConfig.load(),
+            random_placement(model, simulation.table_height, job.seed),
+            job.seed,
+            simulation.table_height,
+            job.attempts,
+            Disturbance() if job.disturbed else None,
+        )
     finally:
         backend.close()
-    return result_of_pick(record)
 
 
 @cache
-def _shared(
-    hand: str,
-) -> tuple[HandModel, GraspSynthesizer, SimulationConfig, ExecutionConfig]:
+def _shared(hand: str) -> tuple[HandModel, SimulationConfig]:
     """What trials of one hand share within a process."""
-    return HandModel.load(hand), make_synthesizer(), SimulationConfig.load(), ExecutionConfig.load()
+    return HandModel.load(hand), SimulationConfig.load()

@@ -1,4 +1,4 @@
-"""A whole pick through the library, as the nodes do it: look, propose, execute, judge."""
+"""A whole pick through the library, as the nodes do it: look, propose, execute, judge, retry."""
 
 from __future__ import annotations
 
@@ -8,45 +8,93 @@ from typing import Any
 
 import numpy as np
 
-from dexgrasp.errors import DexgraspError
+from dexgrasp.errors import DexgraspError, SceneError
+from dexgrasp.evaluation.disturbance import GRAVITY, Disturbance, delayed, direction
+from dexgrasp.evaluation.grip import GripWatch
 from dexgrasp.evaluation.plausibility import Plausibility, plausibility
 from dexgrasp.evaluation.simulation import SimulationTrial, SimulationVerdict
 from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase, fault_words
+from dexgrasp.execution.attempts import NOT_LIFTED, GraspChoice, mendable, standing
+from dexgrasp.execution.carry import withdrawal
+from dexgrasp.execution.safety import SafetyFilter, SafetyLimits
 from dexgrasp.geometry import inverse
 from dexgrasp.objects import ObjectModel
-from dexgrasp.perception import body_spheres, perceive
+from dexgrasp.perception import PerceivedScene, body_spheres, perceive
 from dexgrasp.simulation import SimBackend
 from dexgrasp.synthesis import GraspGeometry, GraspSynthesizer
-from dexgrasp.types import Array, GraspSet, ObjectPlacement
+from dexgrasp.types import (
+    Array,
+    Command,
+    DetectedObject,
+    GraspSet,
+    ObjectPlacement,
+    Observation,
+)
 
 CONTROL_PERIOD = 0.01
 GRASP_COUNT = 8
+SEED_STEP = 1000  # between the seeds of two attempts
 
 
 @dataclass
-class PickRecord:
-    """One trial as it goes into tables and reports. Times in seconds of wall clock."""
+class Attempt:
+    """One grasp of a pick. Times in seconds of wall clock.
 
-    object: str
-    hand: str
-    seed: int
+    phase: reached last, or DONE.  error_code, error_msg: why the attempt ended, 0 and empty
+    when the robot had nothing to complain of.  known: the grasp came from the set of an
+    earlier attempt, because the object had not moved.  drift [m], turn [rad]: of the object
+    in the hand from the full grasp to the end of the hold; NaN: it was never lifted.
+    interventions: control steps in which the safety limits changed the command.
+    """
+
     phase: str = Phase.IDLE.name
     error_code: int = 0
     error_msg: str = ""
     grasp_kind: str = ""
     grasp_score: float = 0.0
+    known: bool = False
     simulation: SimulationVerdict | None = None
     plausibility: Plausibility | None = None
+    drift: float = float("nan")
+    turn: float = float("nan")
+    slipped: bool = False
+    interventions: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def success(self) -> bool:
-        """Whether the object was lifted and held."""
-        return self.simulation is not None and bool(self.simulation.success)
+        """Whether the object was lifted and held, and no fault ended the attempt."""
+        held = self.simulation is not None and self.simulation.success
+        return held and self.error_code == 0
+
+    def fail(self, code: int, words: str) -> None:
+        """Note why the attempt ended."""
+        self.error_code, self.error_msg = int(code), words
+
+
+@dataclass
+class PickRecord:
+    """One trial as it goes into tables and reports; its figures are those of the last attempt."""
+
+    object: str
+    hand: str
+    seed: int
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def last(self) -> Attempt:
+        """The attempt that decided; an empty one before the first."""
+        return self.attempts[-1] if self.attempts else Attempt()
+
+    @property
+    def success(self) -> bool:
+        """Whether the last attempt succeeded."""
+        return self.last.success
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self), "success": self.success}
+        attempts = [asdict(a) | {"success": a.success} for a in self.attempts]
+        return {**asdict(self), "attempts": attempts, "success": self.success}
 
 
 def random_placement(model: ObjectModel, table_height: float, seed: int) -> ObjectPlacement:
@@ -67,70 +115,177 @@ def pick(
     placement: ObjectPlacement,
     seed: int,
     table_height: float,
+    attempts: int = 1,
+    disturbance: Disturbance | None = None,
 ) -> PickRecord:
-    """Run one trial in world 0 of `backend`; a fault ends it with its code and words."""
-    record = PickRecord(placement.model.name, backend.hand.name, seed)
+    """Try to lift an object alone on the table of a backend of one world.
+
+    A fault ends an attempt with its code and words. After one that another grasp may mend the
+    hand withdraws and looks again, until it has tried `attempts` times.
+    """
     backend.load([placement])
-    try:
-        grasps = _propose(backend, synthesizer, record, seed)
-        record.grasp_kind, record.grasp_score = grasps.kind[0], float(grasps.score[0])
-        _execute(backend, execution, grasps[0], record, table_height)
-    except DexgraspError as error:
-        record.error_code, record.error_msg = error.code, str(error)
+    picker = _Picker(backend, synthesizer, execution, table_height, seed, disturbance)
+    record = PickRecord(placement.model.name, backend.hand.name, seed)
+    for index in range(attempts):
+        if index:
+            picker.withdraw()
+        attempt = Attempt()
+        record.attempts.append(attempt)
+        try:
+            picker.attempt(attempt, index)
+        except DexgraspError as error:
+            attempt.fail(error.code, str(error))
+        if not mendable(attempt.error_code):
+            break
     return record
 
 
-def _propose(
-    backend: SimBackend, synthesizer: GraspSynthesizer, record: PickRecord, seed: int
-) -> GraspSet:
-    frame = backend.depth()
-    start = time.perf_counter()
-    scene = perceive(frame, exclude=body_spheres(backend.hand, backend.observe()))
-    seen = time.perf_counter()
-    geometry = GraspGeometry.from_detection(scene.objects[0])
-    completed = time.perf_counter()
-    grasps = synthesizer.synthesize(backend.hand, geometry, GRASP_COUNT, seed)
-    record.seconds |= {
-        "perception": seen - start,
-        "completion": completed - seen,
-        "synthesis": time.perf_counter() - completed,
-    }
-    return grasps
+class _Picker:
+    """What the attempts of one pick share."""
+
+    def __init__(
+        self,
+        backend: SimBackend,
+        synthesizer: GraspSynthesizer,
+        execution: ExecutionConfig,
+        table_height: float,
+        seed: int,
+        disturbance: Disturbance | None,
+    ) -> None:
+        self._backend, self._synthesizer, self._execution = backend, synthesizer, execution
+        self._table_height, self._seed, self._disturbance = table_height, seed, disturbance
+        self._rng = np.random.default_rng([seed, 5])
+        self._first_palm = backend.observe().T_world_palm
+        self._choice = GraspChoice()
+        self._targets: Command | None = None
+        limits = SafetyLimits.load().model_copy(update={"table_height": table_height})
+        self._safety = SafetyFilter(backend.hand, limits, backend.worlds)
+        if disturbance is not None:
+            disturbance.vary(backend, self._rng)
+
+    def attempt(self, attempt: Attempt, index: int) -> None:
+        """Look, choose a grasp, execute it, look again. Raises DexgraspError."""
+        scene = self._timed_look(attempt)
+        detected = scene.objects[0]
+        grasp = self._choose(attempt, detected, index)
+        attempt.grasp_kind, attempt.grasp_score = grasp.kind[0], float(grasp.score[0])
+        if self._disturbance is not None:
+            center = detected.T_world_object[:3, 3]
+            grasp = self._disturbance.misplaced(grasp, center, self._rng)
+        start = time.perf_counter()
+        self._execute(attempt, grasp)
+        attempt.seconds["execution"] = time.perf_counter() - start
+        if not attempt.error_code and self._still_there(standing(scene.objects)):
+            attempt.fail(Fault.OBJECT_LOST, NOT_LIFTED)
+
+    def withdraw(self) -> None:
+        """Open, back out and go to where the first look was, if the hand has moved at all."""
+        if self._targets is None:
+            return
+        backend, hand = self._backend, self._backend.hand
+        grasp = self._choice.tried[-1].grasp
+        motion = withdrawal(
+            self._targets.joint_position,
+            backend.observe(),
+            grasp,
+            self._first_palm,
+            hand,
+            self._execution,
+        )
+        while not motion.finished.all():
+            observation = backend.observe()
+            self._step(motion.step(observation), observation)
+        self._targets = None
+
+    def _step(self, command: Command, observation: Observation) -> bool:
+        """Send what the safety limits let through; whether they changed anything."""
+        allowed, flags = self._safety.filter(command, observation, observation.time)
+        self._backend.step(allowed, CONTROL_PERIOD)
+        return bool(flags.any())
+
+    def _look(self) -> PerceivedScene:
+        body = body_spheres(self._backend.hand, self._backend.observe())
+        return perceive(self._backend.depth(), exclude=body)
+
+    def _timed_look(self, attempt: Attempt) -> PerceivedScene:
+        start = time.perf_counter()
+        try:
+            scene = self._look()
+        except SceneError as error:
+            if not self._choice.tried:
+                raise
+            raise SceneError(
+                f"nothing is seen on the table after {len(self._choice.tried)} attempts: the "
+                f"object fell off or rolled out of the workspace ({error})"
+            ) from error
+        attempt.seconds["perception"] = time.perf_counter() - start
+        return scene
+
+    def _choose(self, attempt: Attempt, detected: DetectedObject, index: int) -> GraspSet:
+        """The next grasp of the known set, else of a new one. Raises DexgraspError."""
+        known = self._choice.of_known(detected)
+        if known is not None:
+            attempt.known = True
+            return known
+        start = time.perf_counter()
+        geometry = GraspGeometry.from_detection(detected)
+        completed = time.perf_counter()
+        seed = self._seed + SEED_STEP * index
+        grasps = self._synthesizer.synthesize(self._backend.hand, geometry, GRASP_COUNT, seed)
+        attempt.seconds |= {
+            "completion": completed - start,
+            "synthesis": time.perf_counter() - completed,
+        }
+        return self._choice.of_new(detected, grasps)
+
+    def _execute(self, attempt: Attempt, grasp: GraspSet) -> None:
+        """Run the phases and judge what becomes of the object."""
+        backend = self._backend
+        executor = GraspExecutor(backend.hand, self._execution, backend.worlds)
+        executor.start(grasp)
+        trial, grip = SimulationTrial(self._table_height), GripWatch(backend.worlds)
+        observe = backend.observe
+        if self._disturbance is not None:
+            observe = delayed(backend.observe, CONTROL_PERIOD, self._disturbance.delay)
+        toward = direction(self._rng)
+        while not executor.finished.all():
+            phase = Phase(int(executor.phase[0]))
+            attempt.phase = phase.name
+            observation = observe()
+            self._targets = executor.step(observation)
+            if phase == Phase.HOLD and self._disturbance is not None:
+                self._push(float(executor.time_in_phase[0]), toward)
+            attempt.interventions += self._step(self._targets, observation)
+            truth = backend.truth()
+            lifting = phase in (Phase.LIFT, Phase.HOLD)
+            trial.update(truth, lifting=lifting)
+            if lifting:
+                grip.update(backend.observe().T_world_palm, truth)
+            if phase == Phase.FULL_GRASP and executor.phase[0] == Phase.LIFT:
+                attempt.plausibility = judge_contact(backend)
+        backend.vary(gravity=GRAVITY[None])
+        fault = Fault(int(executor.fault[0]))
+        attempt.phase = Phase.DONE.name if fault == Fault.NONE else attempt.phase
+        attempt.fail(fault, "" if fault == Fault.NONE else fault_words(fault))
+        attempt.simulation = trial.verdict()
+        if grip.held:
+            attempt.drift, attempt.turn = float(grip.drift[0]), float(grip.turn[0])
+            attempt.slipped = bool(grip.slipped[0])
+
+    def _push(self, time_in_hold: float, toward: Array) -> None:
+        mass = self._backend.placements[0].model.mass
+        assert self._disturbance is not None
+        self._backend.vary(gravity=self._disturbance.acceleration(time_in_hold, toward, mass))
+
+    def _still_there(self, before: int) -> bool:
+        """Whether as many objects stand on the table as before; the held one is above it."""
+        try:
+            return standing(self._look().objects) >= before
+        except SceneError:
+            return False
 
 
-def _execute(
-    backend: SimBackend,
-    execution: ExecutionConfig,
-    grasp: GraspSet,
-    record: PickRecord,
-    table_height: float,
-) -> None:
-    start = time.perf_counter()
-    executor = GraspExecutor(backend.hand, execution, backend.worlds)
-    executor.start(grasp)
-    trial = SimulationTrial(table_height)
-    while not executor.finished.all():
-        phase = Phase(int(executor.phase[0]))
-        record.phase = phase.name
-        observation = backend.observe()
-        backend.step(executor.step(observation), CONTROL_PERIOD)
-        trial.update(backend.truth(), lifting=phase in (Phase.LIFT, Phase.HOLD))
-        if (
-            phase == Phase.FULL_GRASP
-            and record.plausibility is None
-            and executor.phase[0] == Phase.LIFT
-        ):
-            record.plausibility = judge_contact(backend, record)
-    fault = Fault(int(executor.fault[0]))
-    record.error_code = int(fault)
-    record.error_msg = "" if fault == Fault.NONE else fault_words(fault)
-    if fault == Fault.NONE:
-        record.phase = Phase.DONE.name
-    record.simulation = trial.verdict()
-    record.seconds["execution"] = time.perf_counter() - start
-
-
-def judge_contact(backend: SimBackend, record: PickRecord) -> Plausibility:
+def judge_contact(backend: SimBackend) -> Plausibility:
     """Mesh plausibility of what the hand does right now to object 0."""
     observation, truth = backend.observe(), backend.truth()
     T_object_palm: Array = inverse(truth.T_world_object[0, 0]) @ observation.T_world_palm[0]

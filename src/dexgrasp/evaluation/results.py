@@ -133,28 +133,29 @@ class Summary:
 
 
 def result_of_pick(record: PickRecord) -> TrialResult:
-    """A trial that ran through the library, as tables and reports show it."""
+    """The last attempt of a trial through the library, as tables and reports show it."""
+    last = record.last
     figures: dict[str, Any] = {}
-    if record.simulation is not None:
-        figures |= {"max_height": record.simulation.max_height, "slip": record.simulation.slip}
-    if record.plausibility is not None:
+    if last.simulation is not None:
+        figures |= {"max_height": last.simulation.max_height, "slip": last.simulation.slip}
+    if last.plausibility is not None:
         figures |= {
-            "plausible": record.plausibility.passed,
-            "penetration_volume": record.plausibility.penetration_volume,
-            "contact_area": record.plausibility.contact_area,
-            "contacts": record.plausibility.contact_count,
+            "plausible": last.plausibility.passed,
+            "penetration_volume": last.plausibility.penetration_volume,
+            "contact_area": last.plausibility.contact_area,
+            "contacts": last.plausibility.contact_count,
         }
     return TrialResult(
         object=record.object,
         hand=record.hand,
         seed=record.seed,
         success=record.success,
-        phase=record.phase,
-        error_code=record.error_code,
-        error_msg=record.error_msg,
-        grasp_kind=record.grasp_kind,
-        grasp_score=record.grasp_score if record.grasp_kind else NOT_MEASURED,
-        seconds=dict(record.seconds),
+        phase=last.phase,
+        error_code=last.error_code,
+        error_msg=last.error_msg,
+        grasp_kind=last.grasp_kind,
+        grasp_score=last.grasp_score if last.grasp_kind else NOT_MEASURED,
+        seconds=dict(last.seconds),
         **figures,
     )
 
