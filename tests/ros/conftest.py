@@ -120,6 +120,7 @@ class Stack:
     ) -> tuple[PickObject.Result, TrialReport]:
         """The first of some picks that lifts `name` and holds it, with the evaluator's report.
 
+        A judge slower than the trial reports once more: the report is the one with its scores.
         A pick succeeds in most cases and not in all (README); that it never does is a fault.
         """
         verdicts = []
@@ -133,7 +134,12 @@ class Stack:
                 20.0,
             )[0]
             if result.error_code == ErrorCode.OK and report.success:
-                return result, report
+                judged = self.until(
+                    lambda start=before: [r for r in self.reports[start:] if r.intention_judged],
+                    "a report with the intention",
+                    20.0,
+                )[0]
+                return result, judged
             verdicts.append((result.error_code, result.error_msg, report.success, report.phase))
         return pytest.fail(f"none of {attempts} picks of {name} held it: {verdicts}")
 
