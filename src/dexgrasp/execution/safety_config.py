@@ -85,32 +85,37 @@ class Intervention(IntFlag):
     E_STOP = 65536
 
 
-I = Intervention  # noqa: E741
-
 REFUSALS = (
-    I.INVALID_COMMAND | I.INVALID_STATE | I.STALE_COMMAND | I.CLOCK | I.JUMP | I.TABLE
-    | I.SELF_COLLISION | I.OVERLOAD | I.E_STOP
-)  # fmt: skip
+    Intervention.INVALID_COMMAND
+    | Intervention.INVALID_STATE
+    | Intervention.STALE_COMMAND
+    | Intervention.CLOCK
+    | Intervention.JUMP
+    | Intervention.TABLE
+    | Intervention.SELF_COLLISION
+    | Intervention.OVERLOAD
+    | Intervention.E_STOP
+)
 """With any of these the hand, or a part of it, stays where it was instead of following."""
 
 WORDS = {
-    I.INVALID_COMMAND: "the command holds NaN, infinity or no rotation",
-    I.INVALID_STATE: "the hand's state is missing, or holds NaN or no rotation",
-    I.STALE_COMMAND: "commands stopped coming",
-    I.RELAXED: "without commands for long, the fingers let go",
-    I.STALE_STATE: "the hand's state is old",
-    I.CLOCK: "time ran backwards or is not a number",
-    I.JUMP: "the target is too far from the last one",
-    I.JOINT_LIMIT: "a target was beyond a joint's limit",
-    I.JOINT_SPEED: "a joint target moved too fast",
-    I.EFFORT: "a target would ask for more than a joint's effort limit",
-    I.PALM_SPEED: "the palm target moved too fast",
-    I.WORKSPACE: "the palm target was outside the workspace",
-    I.TABLE: "the hand would hit the table",
-    I.SELF_COLLISION: "the fingers would hit one another or the palm",
-    I.DERATED: "a motor is warm or draws much current: its effort limit is lower",
-    I.OVERLOAD: "a motor is too hot or draws too much current",
-    I.E_STOP: "the emergency stop is latched; reset it",
+    Intervention.INVALID_COMMAND: "the command holds NaN, infinity or no rotation",
+    Intervention.INVALID_STATE: "the hand's state is missing, or holds NaN or no rotation",
+    Intervention.STALE_COMMAND: "commands stopped coming",
+    Intervention.RELAXED: "without commands for long, the fingers let go",
+    Intervention.STALE_STATE: "the hand's state is old",
+    Intervention.CLOCK: "time ran backwards or is not a number",
+    Intervention.JUMP: "the target is too far from the last one",
+    Intervention.JOINT_LIMIT: "a target was beyond a joint's limit",
+    Intervention.JOINT_SPEED: "a joint target moved too fast",
+    Intervention.EFFORT: "a target would ask for more than a joint's effort limit",
+    Intervention.PALM_SPEED: "the palm target moved too fast",
+    Intervention.WORKSPACE: "the palm target was outside the workspace",
+    Intervention.TABLE: "the hand would hit the table",
+    Intervention.SELF_COLLISION: "the fingers would hit one another or the palm",
+    Intervention.DERATED: "a motor is warm or draws much current: its effort limit is lower",
+    Intervention.OVERLOAD: "a motor is too hot or draws too much current",
+    Intervention.E_STOP: "the emergency stop is latched; reset it",
 }
 
 
