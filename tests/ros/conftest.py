@@ -115,6 +115,10 @@ class Stack:
         """A whole pick."""
         return self.run(PickObject, "/pick_object", PickObject.Goal(**fields))
 
+    def watch(self, **fields: Any) -> WatchedPick:
+        """A pick under way."""
+        return WatchedPick(self, PickObject.Goal(**fields))
+
     def pick_until_held(
         self, name: str, attempts: int = 3
     ) -> tuple[PickObject.Result, TrialReport]:
@@ -171,6 +175,32 @@ class Stack:
         self._closed.set()
         self._thread.join(timeout=5.0)
         rclpy.shutdown(context=self.context)
+
+
+class WatchedPick:
+    """A pick whose stages, phases and attempts are watched."""
+
+    def __init__(self, stack: Stack, goal: PickObject.Goal) -> None:
+        self._stack = stack
+        self.seen: list[str] = []
+        self.handle = stack.send(PickObject, "/pick_object", goal, self._on_feedback)
+
+    def _on_feedback(self, message: Any) -> None:
+        feedback = message.feedback
+        self.seen += [
+            f"{feedback.attempt.number} {what}"
+            for what in (feedback.stage, feedback.state.phase_name)
+        ]
+
+    def reach(self, what: str, attempt: int = 1) -> WatchedPick:
+        """Wait for a stage or phase of an attempt."""
+        wanted = f"{attempt} {what}"
+        self._stack.until(lambda: wanted in self.seen, f"the stage {wanted}", 60.0)
+        return self
+
+    def result(self) -> PickObject.Result:
+        """Its result."""
+        return self._stack.result(self.handle).result
 
 
 @contextmanager

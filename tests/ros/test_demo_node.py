@@ -21,7 +21,7 @@ pytest.importorskip("rclpy", reason="needs the environment of setup.bash")
 
 import rclpy
 from dexgrasp_interfaces.action import PickObject
-from dexgrasp_interfaces.msg import ErrorCode, TrialReport
+from dexgrasp_interfaces.msg import ErrorCode, PickAttempt, TrialReport
 from dexgrasp_interfaces.srv import SpawnObject
 from dexgrasp_nodes.conversions import header, picture_to_msg
 from dexgrasp_nodes.demo_node import main
@@ -131,6 +131,7 @@ class FakeStack(Node):
             perception_seconds=0.04,
             synthesis_seconds=1.5,
             execution_seconds=6.0,
+            attempts=[PickAttempt(number=1, trial=self.trial)],
         )
 
     def _execute(self, handle) -> None:

@@ -8,33 +8,10 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs the environment of setup.bash")
 
-from dexgrasp_interfaces.action import PickObject
 from dexgrasp_interfaces.msg import ErrorCode
 
 pytestmark = pytest.mark.ros
 DOMAIN_ID = 73
-
-
-class WatchedPick:
-    """A pick whose stages and phases are watched."""
-
-    def __init__(self, stack) -> None:
-        self._stack = stack
-        self.seen: list[str] = []
-        goal = PickObject.Goal(seed=0)
-        self._handle = stack.send(PickObject, "/pick_object", goal, self._on_feedback)
-
-    def _on_feedback(self, message) -> None:
-        self.seen += [message.feedback.stage, message.feedback.state.phase_name]
-
-    def reach(self, what: str) -> WatchedPick:
-        """Wait for a stage or phase."""
-        self._stack.until(lambda: what in self.seen, f"the stage {what}", 60.0)
-        return self
-
-    def result(self) -> PickObject.Result:
-        """Its result."""
-        return self._stack.result(self._handle).result
 
 
 # In this order: each pick shows that the node killed before works again.
@@ -70,7 +47,7 @@ def test_a_killed_node_ends_the_goal_with_its_code(
     allegro, node: str, stage: str, code: int
 ) -> None:
     assert allegro.spawn("tomato_soup_can").error_code == ErrorCode.OK
-    pick = WatchedPick(allegro).reach(stage)
+    pick = allegro.watch(seed=0).reach(stage)
     allegro.kill(node)
     result = pick.result()
     assert (result.error_code, bool(result.error_msg)) == (code, True), result.error_msg

@@ -9,16 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dexgrasp.errors import NoGraspError
+from dexgrasp.errors import NoGraspError, SceneError
 from dexgrasp.execution import Fault
 from dexgrasp.execution.attempts import (
     FAR,
     MOVED,
     TURNED,
+    GraspChoice,
     Tried,
+    attempt_seed,
     differing,
     mendable,
     next_grasp,
+    seen_again,
     standing,
     stayed,
 )
@@ -120,3 +123,31 @@ def test_a_lifted_object_does_not_stand_on_the_table() -> None:
     low = box()
     lifted = replace(low, cloud=low.cloud + np.array([0.0, 0.0, 0.3]))
     assert standing([low, lifted, box(shift=0.2)]) == 2
+
+
+def seen(*xs: float) -> list[DetectedObject]:
+    poses = np.tile(np.eye(4), (len(xs), 1, 1))
+    poses[:, 0, 3] = xs
+    return [replace(box(), identifier=i, T_world_object=pose) for i, pose in enumerate(poses)]
+
+
+def test_the_object_is_found_again_where_it_was() -> None:
+    center = np.zeros(3)
+    assert seen_again(center, 2, seen(0.2, 0.03), tries=1).identifier == 1
+    with pytest.raises(SceneError, match="1 of 2 objects"):
+        seen_again(center, 2, seen(0.2), tries=1)
+
+
+def test_a_set_offers_only_what_was_not_tried() -> None:
+    choice, detected = GraspChoice(), box()
+    both = grasps(np.array([[0.0, 0.0, 0.0], [0.0, 2.0 * FAR, 0.0]]))
+    assert choice.offers(detected, both, 0.85)
+    choice.of_new(detected, both)
+    assert not choice.offers(detected, both, 0.85)
+    assert choice.offers(detected, both, 0.75)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 255))
+def test_seeds_differ_between_attempts_and_fit_a_message(seed: int, tries: int) -> None:
+    assert 0 <= attempt_seed(seed, tries) < 2**32
+    assert (attempt_seed(seed, tries) == seed) == (tries == 0)

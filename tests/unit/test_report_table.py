@@ -44,7 +44,7 @@ def test_a_log_has_a_line_for_each_new_phase_and_each_trial() -> None:
     assert lines[0] == "five picks"
     assert lines[1].split() == list(COLUMNS)
     assert lines[2].split() == ["baseball", "cover"]
-    picked = "baseball done power 0.82 0.31 m no yes - picked"
+    picked = "baseball 1 done power 0.82 0.31 m no yes - picked"
     assert lines[3].split() == picked.split()
     assert lines[4].endswith("the fingers [lost] the object")
     assert len(lines) == 5

@@ -14,7 +14,14 @@ from dexgrasp.evaluation.grip import GripWatch
 from dexgrasp.evaluation.plausibility import Plausibility, plausibility
 from dexgrasp.evaluation.simulation import SimulationTrial, SimulationVerdict
 from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase, fault_words
-from dexgrasp.execution.attempts import NOT_LIFTED, GraspChoice, mendable, standing
+from dexgrasp.execution.attempts import (
+    NOT_LIFTED,
+    GraspChoice,
+    attempt_seed,
+    gone,
+    mendable,
+    standing,
+)
 from dexgrasp.execution.carry import withdrawal
 from dexgrasp.execution.safety import SafetyFilter, SafetyLimits
 from dexgrasp.geometry import inverse
@@ -33,7 +40,6 @@ from dexgrasp.types import (
 
 CONTROL_PERIOD = 0.01
 GRASP_COUNT = 8
-SEED_STEP = 1000  # between the seeds of two attempts
 
 
 @dataclass
@@ -214,10 +220,7 @@ class _Picker:
         except SceneError as error:
             if not self._choice.tried:
                 raise
-            raise SceneError(
-                f"nothing is seen on the table after {len(self._choice.tried)} attempts: the "
-                f"object fell off or rolled out of the workspace ({error})"
-            ) from error
+            raise gone(len(self._choice.tried), str(error)) from error
         attempt.seconds["perception"] = time.perf_counter() - start
         return scene
 
@@ -230,7 +233,7 @@ class _Picker:
         start = time.perf_counter()
         geometry = GraspGeometry.from_detection(detected)
         completed = time.perf_counter()
-        seed = self._seed + SEED_STEP * index
+        seed = attempt_seed(self._seed, index)
         grasps = self._synthesizer.synthesize(self._backend.hand, geometry, GRASP_COUNT, seed)
         attempt.seconds |= {
             "completion": completed - start,

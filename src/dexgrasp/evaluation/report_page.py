@@ -82,7 +82,7 @@ def _summary(summary: Summary) -> Markup:
 
 def _trial_table(trials: Sequence[TrialResult]) -> Markup:
     titles = (
-        "Object", "Seed", "Phase", "Grasp", "Score", "Height", "Slip",
+        "Object", "Seed", "Tries", "Phase", "Grasp", "Score", "Height", "Slip",
         "Penetration", "Contacts", "Plausible", "Intended", "Verdict",
     )  # fmt: skip
     rows = (_trial_row(trial) for trial in trials)
@@ -93,6 +93,7 @@ def _trial_row(trial: TrialResult) -> Markup:
     cells = (
         readable(trial.object),
         str(trial.seed),
+        str(trial.attempts),
         readable(trial.phase.lower()),
         readable(trial.grasp_kind) or ABSENT,
         number(trial.grasp_score, 2),

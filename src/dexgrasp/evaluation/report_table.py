@@ -29,6 +29,7 @@ from dexgrasp.evaluation.results import (
 
 COLUMNS = (
     "object",
+    "tries",
     "phase",
     "grasp",
     "score",
@@ -38,7 +39,7 @@ COLUMNS = (
     "intended",
     "verdict",
 )
-LINE_WIDTHS = (24, 17, 10, 6, 8, 5, 10, 9, 0)
+LINE_WIDTHS = (24, 6, 17, 10, 6, 8, 5, 10, 9, 0)
 
 
 class TrialBoard:
@@ -103,7 +104,7 @@ def trial_table(
     """One row per trial, and one for the `running` (object, phase)."""
     table = Table(title=title, title_justify="left")
     for name in COLUMNS:
-        table.add_column(name, justify="right" if name in ("score", "height") else "left")
+        table.add_column(name, justify="right" if name in ("tries", "score", "height") else "left")
     for result in results:
         style = "green" if result.success else "red"
         cells = [Text(cell) for cell in trial_cells(result)]
@@ -119,6 +120,7 @@ def trial_cells(result: TrialResult) -> tuple[str, ...]:
     """The texts of one row, in the order of COLUMNS."""
     return (
         result.object,
+        str(result.attempts),
         result.phase.lower(),
         result.grasp_kind or ABSENT,
         number(result.grasp_score, 2),

@@ -28,9 +28,10 @@ class TrialResult:
     penetration_volume [m^3], contact_area [m^2], contacts: distinct fingertips.
     intended: whether each of the three scores of the intention passes; None when not judged.
     alignment, visual_consistency, task_score: those scores, in [0, 1].
-    seconds: wall clock of each stage [s].
+    seconds: wall clock of each stage [s]; through ROS of all attempts together.
     through: `ros` when the nodes ran the trial, `library` when it ran in one process.
     picture, animation: paths relative to the report; empty when absent.
+    attempts: how many it took; the other figures are those of the last one.
     """
 
     object: str
@@ -56,6 +57,7 @@ class TrialResult:
     through: str = "library"
     picture: str = ""
     animation: str = ""
+    attempts: int = 1
 
     @property
     def verdict(self) -> str:
@@ -153,6 +155,7 @@ def result_of_pick(record: PickRecord) -> TrialResult:
         phase=last.phase,
         error_code=last.error_code,
         error_msg=last.error_msg,
+        attempts=len(record.attempts),
         grasp_kind=last.grasp_kind,
         grasp_score=last.grasp_score if last.grasp_kind else NOT_MEASURED,
         seconds=dict(last.seconds),

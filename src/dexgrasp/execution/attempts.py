@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import KDTree
 
-from dexgrasp.errors import NoGraspError
+from dexgrasp.errors import NoGraspError, SceneError
 from dexgrasp.execution.phases import Fault
 from dexgrasp.types import Array, DetectedObject, GraspSet
 
@@ -19,6 +19,7 @@ MOVED = 0.008  # [m]
 # The rest of a set is worth a try down to this share of its best score; below, a new look at
 # the object with another seed finds better ones.
 WORTH = 0.5
+SEED_STEP = 1000  # between the seeds of two attempts
 LIFTED = 0.10  # [m] above the table, from where on an object no longer stands there
 NOT_LIFTED = "the object still stands on the table after the lift"
 # Faults that another grasp may mend; the others blame the stack, or are a client's wish.
@@ -46,6 +47,11 @@ class Tried:
 def mendable(error_code: int) -> bool:
     """Whether another grasp, or another seed, may do better after this error; see MENDABLE."""
     return error_code in MENDABLE or error_code == NoGraspError.code
+
+
+def attempt_seed(seed: int, tries: int) -> int:
+    """The seed of synthesis after so many attempts; 32 bits, as messages hold."""
+    return (seed + SEED_STEP * tries) % 2**32
 
 
 def differing(grasps: GraspSet, center: Array, tried: Sequence[Tried]) -> Array:
@@ -96,12 +102,39 @@ def standing(objects: Sequence[DetectedObject]) -> int:
     return sum(float(o.cloud[:, 2].min()) < o.table_height + LIFTED for o in objects)
 
 
+def seen_again(
+    center: Array, count: int, objects: Sequence[DetectedObject], tries: int
+) -> DetectedObject:
+    """The wanted object in a new view: the one nearest to where it was.
+
+    center: (3,) of it then [m].  count: of the objects seen then.  tries: attempts so far.
+    Raises SceneError when fewer are seen now: the missing one may be the wanted one.
+    """
+    if len(objects) < count:
+        raise gone(tries, f"{len(objects)} of {count} objects are seen")
+    away = [float(np.linalg.norm(o.T_world_object[:3, 3] - center)) for o in objects]
+    return objects[int(np.argmin(away))]
+
+
+def gone(tries: int, words: str) -> SceneError:
+    """The error of a new view without the wanted object, after so many attempts."""
+    return SceneError(
+        f"the object is no longer seen on the table after {tries} attempts: it fell off, rolled "
+        f"out of the workspace or lies behind another ({words})"
+    )
+
+
 class GraspChoice:
     """The grasps of one pick: the last view of the object with its set, and what was tried."""
 
     def __init__(self) -> None:
         self.tried: list[Tried] = []
         self._known: tuple[DetectedObject, GraspSet] | None = None
+
+    def offers(self, detected: DetectedObject, grasps: GraspSet, score: float) -> bool:
+        """Whether a new set holds a grasp of that score that differs from the tried ones."""
+        center = detected.T_world_object[:3, 3]
+        return bool((differing(grasps, center, self.tried) & (grasps.score >= score)).any())
 
     def of_known(self, detected: DetectedObject) -> GraspSet | None:
         """The next grasp of the last set, a set of one; None when a new set is needed.

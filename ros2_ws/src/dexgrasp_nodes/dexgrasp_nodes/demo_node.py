@@ -72,7 +72,7 @@ class DemoNode(Node):
         self.objects = [name.strip() for name in objects.split(",") if name.strip()]
         self.results = Path(self.declare_parameter("results", "results").value)
         self.startup_timeout: float = self.declare_parameter("startup_timeout", 90.0).value
-        self.trial_timeout: float = self.declare_parameter("trial_timeout", 120.0).value
+        self.trial_timeout: float = self.declare_parameter("trial_timeout", 300.0).value
         self.stage = ""
         self.phase = ""
         self.trial = 0
@@ -147,7 +147,9 @@ class DemoNode(Node):
     def pick(
         self, on_progress: Callable[[str], None]
     ) -> tuple[PickObject.Result, TrialReport | None]:
-        """Pick what is on the table; the evaluator's report is None when nothing was executed.
+        """Pick what is on the table; the evaluator's report is that of the last attempt.
+
+        It is None when nothing was executed then.
 
         on_progress: called with the phase while the trial runs. Raises DemoError.
         """
@@ -163,16 +165,17 @@ class DemoNode(Node):
         self.stage = ""
         if result.error_code in BROKEN_STACK:
             raise DemoError(f"{result.error_msg} (error {result.error_code}); see the nodes' logs")
-        return result, self._report() if self.trial else None
+        trial = result.attempts[-1].trial if result.attempts else 0
+        return result, self._report(trial) if trial else None
 
-    def _report(self) -> TrialReport:
+    def _report(self, trial: int) -> TrialReport:
         deadline = time.monotonic() + REPORT_WAIT
         self._until(
-            lambda: self.trial in self.reports,
+            lambda: trial in self.reports,
             deadline,
             "the evaluator sent no report: is its node running?",
         )
-        return self.reports[self.trial]
+        return self.reports[trial]
 
     def _await(
         self, future: Future, words: str, on_progress: Callable[[str], None] | None = None

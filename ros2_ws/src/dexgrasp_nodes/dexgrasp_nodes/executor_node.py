@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from dexgrasp_interfaces.action import ExecuteGrasp
+from dexgrasp_interfaces.action import ExecuteGrasp, Withdraw
 from dexgrasp_interfaces.msg import ErrorCode, ExecutorState, FingerForces
 from dexgrasp_interfaces.msg import Grasp as GraspMsg
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -25,16 +26,18 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
-from dexgrasp.errors import DexgraspError, GraspError
+from dexgrasp.errors import DexgraspError, ExecutionError, GraspError
 from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase, fault_words
+from dexgrasp.execution.carry import withdrawal
 from dexgrasp.hands import HandModel
-from dexgrasp.types import Observation
+from dexgrasp.types import Array, Command, GraspSet, Observation
 from dexgrasp_nodes.conversions import (
     WORLD_FRAME,
     doubles,
     grasps_from_msgs,
     header,
     observation_from_msgs,
+    pose_from_msg,
     pose_to_msg,
 )
 from dexgrasp_nodes.loop import Loop, claim_urgency
@@ -47,12 +50,16 @@ from dexgrasp_nodes.node_base import (
     send_feedback,
 )
 from dexgrasp_nodes.streams import Stream
+from dexgrasp_nodes.withdrawal import Withdrawal
 
 STATE_LOST_AFTER = 0.5  # [s] of wall clock without joint states or palm pose
 STATE_PERIOD = 0.05  # [s] between published states within a phase
 RESULT_POLL = 0.04  # [s]; each look takes Python's lock from the control loop
 RESET_JUMP = 0.10  # [m] from the palm's target: somebody put the hand elsewhere
 THREAD_SWITCH = 1e-4  # [s]; how long other threads may keep the control loop waiting
+
+Machine = GraspExecutor | Withdrawal
+Goal = ExecuteGrasp.Goal | Withdraw.Goal
 
 
 class BusyError(DexgraspError):
@@ -63,11 +70,14 @@ class BusyError(DexgraspError):
 
 @dataclass
 class Trial:
-    """One goal from its start to its end."""
+    """One goal from its start to its end.
+
+    number: counts the grasps; a withdrawal has that of the grasp before it.
+    """
 
     number: int
     grasp: GraspMsg
-    machine: GraspExecutor
+    machine: Machine
     code: int = ErrorCode.OK
     words: str = ""
     preempted: bool = False
@@ -81,7 +91,7 @@ class Trial:
 
 
 class ExecutorNode(StackNode):
-    """Action `execute_grasp`, service `executor/release`, state on `executor/state`."""
+    """Actions `execute_grasp` and `withdraw`, service `executor/release`, `executor/state`."""
 
     def __init__(self) -> None:
         super().__init__("executor")
@@ -101,15 +111,21 @@ class ExecutorNode(StackNode):
         self._trial: Trial | None = None
         self._trials = 0
         self._published = (-np.inf, -1, -1)
-        self._target: np.ndarray | None = None
-        self._server = ActionServer(
-            self,
-            ExecuteGrasp,
-            "execute_grasp",
-            self._execute,
-            cancel_callback=lambda _: CancelResponse.ACCEPT,
-            callback_group=ReentrantCallbackGroup(),
-        )
+        self._sent: Command | None = None
+        self._servers = [
+            ActionServer(
+                self,
+                kind,
+                name,
+                serve,
+                cancel_callback=lambda _: CancelResponse.ACCEPT,
+                callback_group=ReentrantCallbackGroup(),
+            )
+            for kind, name, serve in (
+                (ExecuteGrasp, "execute_grasp", self._on_execute),
+                (Withdraw, "withdraw", self._on_withdraw),
+            )
+        ]
         self.create_service(Trigger, "executor/release", self._on_release)
 
     def setup(self) -> None:
@@ -173,13 +189,10 @@ class ExecutorNode(StackNode):
             self._drop(ErrorCode.STATE_LOST, words)
             return
         observation = self._observe()
-        command = trial.machine.step(observation)
-        target = self._target = command.T_world_palm[0]
+        command = self._sent = trial.machine.step(observation)
         self._commands.publish(Float64MultiArray(data=doubles(command.joint_position[0])))
-        now = float(observation.time[0])
-        self._palm_target.publish(
-            PoseStamped(header=header(now, WORLD_FRAME), pose=pose_to_msg(target))
-        )
+        now, pose = float(observation.time[0]), pose_to_msg(command.T_world_palm[0])
+        self._palm_target.publish(PoseStamped(header=header(now, WORLD_FRAME), pose=pose))
 
     def _finish(self, trial: Trial) -> None:
         fault = Fault(int(trial.machine.fault[0]))
@@ -188,14 +201,23 @@ class ExecutorNode(StackNode):
         else:
             trial.end(int(fault), "" if fault == Fault.NONE else fault_words(fault))
 
-    def _execute(self, goal: ServerGoalHandle) -> ExecuteGrasp.Result:
+    def _on_execute(self, goal: ServerGoalHandle) -> ExecuteGrasp.Result:
+        return self._serve(goal, ExecuteGrasp, self._grasp_machine)
+
+    def _on_withdraw(self, goal: ServerGoalHandle) -> Withdraw.Result:
+        return self._serve(goal, Withdraw, self._withdrawal_machine)
+
+    def _serve(
+        self, goal: ServerGoalHandle, kind: Any, make: Callable[[Any, GraspSet], Machine]
+    ) -> Any:
+        """Run a goal of either action to its end and return its result."""
         try:
-            trial = self._begin(goal)
+            trial = self._begin(goal.request, make)
         except Exception as error:
             if not isinstance(error, DexgraspError):
                 self.report_fault(error)
             goal.abort()
-            return ExecuteGrasp.Result(error_code=error_code(error), error_msg=str(error))
+            return kind.Result(error_code=error_code(error), error_msg=str(error))
         shown = -1
         while not trial.ended.wait(RESULT_POLL):
             if goal.is_cancel_requested:
@@ -203,23 +225,17 @@ class ExecutorNode(StackNode):
                     trial.machine.cancel()
             if trial.machine.phase[0] != shown:
                 shown = int(trial.machine.phase[0])
-                send_feedback(goal, ExecuteGrasp.Feedback(state=self._message(trial)))
-        return self._result(goal, trial)
-
-    def _result(self, goal: ServerGoalHandle, trial: Trial) -> ExecuteGrasp.Result:
+                send_feedback(goal, kind.Feedback(state=self._message(trial)))
         if trial.code == ErrorCode.OK:
             goal.succeed()
         elif goal.is_cancel_requested:
             goal.canceled()
         else:
             goal.abort()
-        return ExecuteGrasp.Result(
-            error_code=trial.code, error_msg=trial.words, state=self._message(trial)
-        )
+        return kind.Result(error_code=trial.code, error_msg=trial.words, state=self._message(trial))
 
-    def _begin(self, goal: ServerGoalHandle) -> Trial:
-        """Start the goal's grasp. Raises DexgraspError with the code to answer."""
-        request = goal.request
+    def _begin(self, request: Goal, make: Callable[[Any, GraspSet], Machine]) -> Trial:
+        """Start what a goal asks for. Raises DexgraspError with the code to answer."""
         if not self.active:
             raise NotActiveError("the executor is not active")
         grasps = grasps_from_msgs([request.grasp], self._hand)
@@ -229,11 +245,33 @@ class ExecutorNode(StackNode):
         with self._lock:
             if self._trial is not None and not self._trial.ended.is_set():
                 raise BusyError("another goal was faster; try again")
-            machine = GraspExecutor(self._hand, self._config, 1)
-            machine.start(grasps, place_back=request.place_back)
-            self._trials += 1
+            machine = make(request, grasps)
+            self._trials += isinstance(machine, GraspExecutor)
             self._trial = Trial(self._trials, request.grasp, machine)
             return self._trial
+
+    def _grasp_machine(self, request: ExecuteGrasp.Goal, grasps: GraspSet) -> GraspExecutor:
+        machine = GraspExecutor(self._hand, self._config, 1)
+        machine.start(grasps, place_back=request.place_back)
+        return machine
+
+    def _withdrawal_machine(self, request: Withdraw.Goal, grasps: GraspSet) -> Withdrawal:
+        if request.palm.header.frame_id != WORLD_FRAME:
+            raise ExecutionError(
+                f"the palm's pose is in frame {request.palm.header.frame_id!r}; known: "
+                f"{WORLD_FRAME!r}"
+            )
+        there = pose_from_msg(request.palm.pose)[None]
+        now = self._observe()
+        joints = self._joint_targets(now)
+        motion = withdrawal(joints, now, grasps, there, self._hand, self._config)
+        return Withdrawal(motion, len(self._hand.finger_names))
+
+    def _joint_targets(self, observation: Observation) -> Array:
+        """(1, J) [rad] the targets in force, as far as they are this node's."""
+        if self._sent is None or self._was_moved():
+            return observation.joint_position
+        return self._sent.joint_position
 
     def _make_way(self, preempt: bool) -> None:
         """Wait until no goal runs. Raises BusyError unless this one may preempt."""
@@ -253,20 +291,20 @@ class ExecutorNode(StackNode):
     def _on_release(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Put down what is held after a goal."""
         with self._lock:
-            trial = self._trial
-            if trial is None or trial.machine.phase[0] != Phase.DONE or self._was_moved():
+            machine = None if self._trial is None else self._trial.machine
+            grasped = isinstance(machine, GraspExecutor)
+            if not grasped or machine.phase[0] != Phase.DONE or self._was_moved():
                 response.message = "nothing is held after a goal that ended well"
                 return response
-            trial.machine.release()
+            machine.release()
         response.success = True
         return response
 
     def _was_moved(self) -> bool:
         """Whether the palm is far from its target: after a reset nothing is held any more."""
-        palm = self._observe().T_world_palm[0]
-        return bool(
-            np.linalg.norm(palm[:3, 3] - present(self._target, "palm target")[:3, 3]) > RESET_JUMP
-        )
+        palm = self._observe().T_world_palm[0, :3, 3]
+        target = present(self._sent, "palm target").T_world_palm[0, :3, 3]
+        return bool(np.linalg.norm(palm - target) > RESET_JUMP)
 
     def _message(self, trial: Trial | None) -> ExecutorState:
         message = ExecutorState()

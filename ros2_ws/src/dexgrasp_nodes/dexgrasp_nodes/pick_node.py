@@ -1,7 +1,8 @@
-"""A whole pick: wait for a fresh view, ask for grasps, execute the first good one or the best.
+"""A whole pick: look, ask for grasps, execute the best, and again while another may do better.
 
 Every stage has a time limit and an error code of its own, so a node that dies in the
-middle ends the goal with words and the next goal works when the node is back.
+middle ends the goal with words and the next goal works when the node is back. Which failures
+are worth another attempt, and with which grasp, `dexgrasp.execution.attempts` decides.
 """
 
 from __future__ import annotations
@@ -9,41 +10,68 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from dexgrasp_interfaces.action import ExecuteGrasp, PickObject, SynthesizeGrasps
+from dexgrasp_interfaces.action import ExecuteGrasp, PickObject, SynthesizeGrasps, Withdraw
 from dexgrasp_interfaces.msg import (
-    DetectedObject,
     DetectedObjectArray,
     ErrorCode,
     ExecutorState,
     Grasp,
+    PickAttempt,
 )
+from geometry_msgs.msg import PoseStamped
 from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import JointState
 
 from dexgrasp.errors import DexgraspError
-from dexgrasp_nodes.conversions import header, seconds_from_stamp
-from dexgrasp_nodes.node_base import NotActiveError, StackNode, error_code, run, send_feedback
-from dexgrasp_nodes.remote_action import CANCEL_WAIT, POLL, RemoteAction, RemoteError
-from dexgrasp_nodes.streams import Stream
-
-LOOKS = 5  # images without the wanted object before it is declared absent
+from dexgrasp.execution.attempts import (
+    NOT_LIFTED,
+    GraspChoice,
+    attempt_seed,
+    mendable,
+    standing,
+)
+from dexgrasp.hands import HandModel
+from dexgrasp.types import GraspSet
+from dexgrasp_nodes.conversions import (
+    detection_to_msg,
+    grasps_from_msgs,
+    grasps_to_msgs,
+    header,
+)
+from dexgrasp_nodes.node_base import (
+    NotActiveError,
+    StackNode,
+    error_code,
+    present,
+    run,
+    send_feedback,
+)
+from dexgrasp_nodes.remote_action import CANCEL_WAIT, RemoteAction, RemoteError
+from dexgrasp_nodes.views import Eyes, Found, View, first_view, next_view, seen_objects
 
 
 @dataclass
 class Pick:
-    """One goal under way."""
+    """One goal under way. home: where the palm was at its begin; view: the newest."""
 
     goal: ServerGoalHandle
     preempted: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     result: PickObject.Result = field(default_factory=PickObject.Result)
+    attempts: list[PickAttempt] = field(default_factory=list)
+    choice: GraspChoice = field(default_factory=GraspChoice)
+    home: PoseStamped | None = None
+    view: View | None = None
+
+    @property
+    def attempt(self) -> PickAttempt:
+        """The newest attempt."""
+        return self.attempts[-1]
 
 
 class PickNode(StackNode):
@@ -51,13 +79,13 @@ class PickNode(StackNode):
 
     def __init__(self) -> None:
         super().__init__("pick")
+        self.declare_parameter("hand", "allegro_right")
+        self.declare_parameter("max_attempts", 3)
         self.declare_parameter("perception_timeout", 10.0)
         self.declare_parameter("synthesis_timeout", 60.0)
         self.declare_parameter("good_score", 0.8)
         group = ReentrantCallbackGroup()
-        # Polled: a callback for every message would cost more than all the rest of this node.
-        self._objects = Stream(self, DetectedObjectArray, "objects")
-        self._joints = Stream(self, JointState, "joint_states", qos_profile_sensor_data)
+        self._eyes = Eyes(self)
         self._lock = threading.Lock()
         self._pick: Pick | None = None
         self._synthesis = RemoteAction(
@@ -66,11 +94,18 @@ class PickNode(StackNode):
         self._execution = RemoteAction(
             self, ExecuteGrasp, "execute_grasp", group, ErrorCode.EXECUTION_TIMEOUT
         )
+        self._withdrawal = RemoteAction(
+            self, Withdraw, "withdraw", group, ErrorCode.EXECUTION_TIMEOUT
+        )
         self._group = group
         self._server: ActionServer | None = None
 
     def setup(self) -> None:
-        """Offer the action: only from now on is there anything to talk to."""
+        """Offer the action: only from now on is there anything to talk to.
+
+        Raises UnknownNameError, ConfigError.
+        """
+        self._hand = HandModel.load(self.get_parameter("hand").value)
         self._server = ActionServer(
             self,
             PickObject,
@@ -107,6 +142,7 @@ class PickNode(StackNode):
                 self.report_fault(error)
             pick.result.error_code, pick.result.error_msg = error_code(error), str(error)
         finally:
+            pick.result.attempts = pick.attempts
             pick.ended.set()
         if pick.result.error_code == ErrorCode.OK:
             goal.succeed()
@@ -132,12 +168,38 @@ class PickNode(StackNode):
             running.ended.wait(CANCEL_WAIT)
 
     def _run(self, pick: Pick) -> None:
+        """Attempt after attempt, as long as there is hope and another one is allowed."""
+        limit = pick.goal.request.max_attempts or self.get_parameter("max_attempts").value
+        for number in range(1, limit + 1):
+            attempt = PickAttempt(number=number)
+            pick.attempts.append(attempt)
+            try:
+                self._try(pick)
+                return
+            except Exception as error:
+                attempt.error_code, attempt.error_msg = error_code(error), str(error)
+                if number == limit or not mendable(attempt.error_code):
+                    raise
+            finally:
+                attempt.stage = pick.result.stage
+            if attempt.trial:
+                with self._stage(pick, "withdrawal"):
+                    self._withdraw(pick)
+
+    def _try(self, pick: Pick) -> None:
+        """One attempt. Raises DexgraspError."""
         with self._stage(pick, "perception"):
-            pick.result.object, stamp = self._perceive(pick)
+            pick.home = pick.home or self._eyes.palm_pose()
+            pick.view = self._see(pick)
+            head = header(pick.view.stamp)
+            pick.result.object = detection_to_msg(pick.view.wanted, head)
         with self._stage(pick, "synthesis"):
-            self._synthesize(pick, stamp)
+            grasp = self._choose(pick, pick.view)
+            pick.attempt.grasp = grasps_to_msgs(grasp, self._hand, pick.view.stamp)[0]
+            pick.result.grasp = pick.attempt.grasp
         with self._stage(pick, "execution"):
             self._grasp(pick)
+            self._verify(pick, pick.view)
 
     @contextmanager
     def _stage(self, pick: Pick, name: str) -> Iterator[None]:
@@ -148,78 +210,101 @@ class PickNode(StackNode):
         try:
             yield
         finally:
-            setattr(pick.result, f"{name}_seconds", time.monotonic() - start)
+            seconds = f"{name}_seconds"
+            setattr(pick.attempt, seconds, time.monotonic() - start)
+            total = sum(getattr(attempt, seconds) for attempt in pick.attempts)
+            setattr(pick.result, seconds, total)
 
     def _feedback(self, pick: Pick, state: ExecutorState) -> None:
-        send_feedback(pick.goal, PickObject.Feedback(stage=pick.result.stage, state=state))
+        feedback = PickObject.Feedback(stage=pick.result.stage, attempt=pick.attempt, state=state)
+        send_feedback(pick.goal, feedback)
 
-    def _perceive(self, pick: Pick) -> tuple[DetectedObject, float]:
-        """The wanted object in an image taken from now on, and the image's time [s]."""
-        wanted = pick.goal.request.object_id
-        begin = self._now()
+    def _see(self, pick: Pick) -> View:
+        """The wanted object: by its number at first, then by where it was. Raises DexgraspError."""
+        before, tries = pick.view, pick.attempt.number - 1
+        if before is None:
+            return self._look(pick, lambda seen: first_view(seen, pick.goal.request.object_id))
+        return self._look(pick, lambda seen: next_view(seen, before, tries))
+
+    def _look(self, pick: Pick, find: Callable[[DetectedObjectArray], Found]) -> Found:
         limit = self.get_parameter("perception_timeout").value
-        deadline = time.monotonic() + limit
-        looks = 0
-        while time.monotonic() < deadline:
-            self._check(pick)
-            seen = self._objects.poll()
-            if seen is None or seconds_from_stamp(seen.header.stamp) < begin:
-                time.sleep(POLL)
-                continue
-            found = [o for o in seen.objects if o.id == wanted]
-            if found:
-                return found[0], seconds_from_stamp(seen.header.stamp)
-            looks += 1
-            if looks == LOOKS:
-                words = f"object {wanted} is not among the {len(seen.objects)} perceived"
-                raise RemoteError(seen.error_code or ErrorCode.SCENE, seen.error_msg or words)
-        raise RemoteError(
-            ErrorCode.PERCEPTION_TIMEOUT, f"no objects were perceived within {limit} s"
-        )
+        return self._eyes.look(find, limit, lambda: self._check(pick))
 
-    def _now(self) -> float:
-        """Time of the newest joint state [s], which is nearer than that of /clock."""
-        joints = self._joints.poll()
-        if joints is None:
-            raise RemoteError(ErrorCode.STATE_LOST, "no joint states: is the bridge running?")
-        return seconds_from_stamp(joints.header.stamp)
+    def _choose(self, pick: Pick, view: View) -> GraspSet:
+        """The next grasp of the known set, else of a new one. Raises DexgraspError."""
+        known = pick.choice.of_known(view.wanted)
+        if known is not None:
+            pick.attempt.known = True
+            return known
+        return pick.choice.of_new(view.wanted, self._synthesize(pick, view))
 
-    def _synthesize(self, pick: Pick, stamp: float) -> None:
+    def _synthesize(self, pick: Pick, view: View) -> GraspSet:
+        """A new set, best first; cut short when a good grasp that was not tried is in it."""
         request = pick.goal.request
         goal = SynthesizeGrasps.Goal(
-            header=header(stamp),
+            header=header(view.stamp),
             object=pick.result.object,
-            seed=request.seed,
+            seed=attempt_seed(request.seed, pick.attempt.number - 1),
             condition=request.condition,
         )
-        good: list[Grasp] = []
+        found: list[Grasp] = []
+        good = threading.Event()
+
+        def keep(message: Any) -> None:
+            found.extend(message.feedback.grasps.grasps)
+            if found and pick.choice.offers(view.wanted, self._grasps(found), good_score):
+                good.set()
+
         good_score = self.get_parameter("good_score").value
-
-        def keep_good(message: Any) -> None:
-            best = message.feedback.grasps.grasps[:1]
-            good.extend(grasp for grasp in best if grasp.score >= good_score)
-
         answer = self._synthesis.call(
             goal,
             self.get_parameter("synthesis_timeout").value,
             lambda: self._check(pick),
-            keep_good,
-            lambda: bool(good),
+            keep,
+            good.is_set,
         )
-        pick.result.grasp = answer.grasps.grasps[0] if answer is not None else good[0]
+        return self._grasps(found if answer is None else answer.grasps.grasps)
+
+    def _grasps(self, messages: Sequence[Grasp]) -> GraspSet:
+        """Best first."""
+        ordered = sorted(messages, key=lambda grasp: grasp.score, reverse=True)
+        return grasps_from_msgs(ordered, self._hand)
 
     def _grasp(self, pick: Pick) -> None:
         request = pick.goal.request
         goal = ExecuteGrasp.Goal(
-            grasp=pick.result.grasp, place_back=request.place_back, preempt=request.preempt
+            grasp=pick.attempt.grasp, place_back=request.place_back, preempt=request.preempt
         )
         # No limit: each phase has its own in the executor.
-        self._execution.call(
+        answer = self._execution.call(
             goal,
             math.inf,
             lambda: self._check(pick),
-            lambda message: self._feedback(pick, message.feedback.state),
+            lambda message: self._on_phase(pick, message.feedback.state),
         )
+        pick.attempt.phase = answer.state.phase_name
+
+    def _on_phase(self, pick: Pick, state: ExecutorState) -> None:
+        pick.attempt.trial = state.trial
+        if state.phase != ExecutorState.FAILED:
+            pick.attempt.phase = state.phase_name
+        self._feedback(pick, state)
+
+    def _verify(self, pick: Pick, before: View) -> None:
+        """Raise RemoteError when a new image shows that the object was not lifted."""
+        if pick.goal.request.place_back:
+            return
+        still = self._look(pick, lambda seen: standing(seen_objects(seen)))
+        if still >= before.standing:
+            raise RemoteError(ErrorCode.OBJECT_LOST, NOT_LIFTED)
+
+    def _withdraw(self, pick: Pick) -> None:
+        goal = Withdraw.Goal(
+            grasp=pick.attempt.grasp,
+            palm=present(pick.home, "palm pose"),
+            preempt=pick.goal.request.preempt,
+        )
+        self._withdrawal.call(goal, math.inf, lambda: self._check(pick))
 
     def _check(self, pick: Pick) -> None:
         if pick.goal.is_cancel_requested:

@@ -82,8 +82,13 @@ class TrialJudge:
         return asked.result()
 
     def on_state(self, state: ExecutorState, observation: Observation | None) -> None:
-        """The executor's newest state; observation: the hand at about that time."""
+        """The executor's newest state; observation: the hand at about that time.
+
+        Ignored once the goal has ended: what follows under its number is a release or withdrawal.
+        """
         phase, before = Phase(state.phase), Phase(self.state.phase)
+        if before in ENDED:
+            return
         self.state = state
         if phase not in ENDED:
             self.last_phase = phase

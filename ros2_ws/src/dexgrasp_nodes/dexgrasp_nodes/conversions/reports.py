@@ -13,10 +13,13 @@ from dexgrasp.evaluation.results import TrialResult
 def trial_result(
     name: str, hand: str, seed: int, result: PickObject.Result, report: TrialReport | None
 ) -> TrialResult:
-    """One pick as the report shows it. report: None when nothing was executed."""
+    """One pick as the report shows it.
+
+    report: of the last attempt; None when nothing was executed then.
+    """
     seconds = {
         stage: value
-        for stage in ("perception", "synthesis", "execution")
+        for stage in ("perception", "synthesis", "execution", "withdrawal")
         if (value := getattr(result, f"{stage}_seconds")) > 0.0
     }
     ended = TrialResult(
@@ -27,6 +30,7 @@ def trial_result(
         phase=result.stage.upper(),
         error_code=result.error_code,
         error_msg=result.error_msg,
+        attempts=len(result.attempts),
         grasp_kind=result.grasp.kind,
         grasp_score=result.grasp.score if result.grasp.kind else math.nan,
         seconds=seconds,
@@ -45,6 +49,7 @@ def _judged(ended: TrialResult, report: TrialReport) -> TrialResult:
         phase=report.phase,
         error_code=ended.error_code or report.error_code,
         error_msg=ended.error_msg or report.error_msg,
+        attempts=ended.attempts,
         grasp_kind=report.grasp_kind,
         grasp_score=report.grasp_score,
         max_height=report.max_height,
