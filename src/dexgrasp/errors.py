@@ -65,3 +65,15 @@ class BackendError(DexgraspError):
     """A simulator or hand that cannot start or broke a promise of its protocol."""
 
     code = 50
+
+
+class SafetyError(DexgraspError):
+    """Commands that the safety limits refused."""
+
+    code = 69
+
+
+class EmergencyStopError(SafetyError):
+    """A goal while the emergency stop is latched; only an explicit reset releases it."""
+
+    code = 68

@@ -13,7 +13,7 @@ from dexgrasp.config import load_config
 from dexgrasp.errors import ConfigError, ExecutionError
 from dexgrasp.execution.clearance import Body, lowest_point, place_spheres, self_gap
 from dexgrasp.execution.safety import Intervention, SafetyFilter, SafetyLimits
-from dexgrasp.execution.safety_config import REFUSALS, WORDS, intervention_words
+from dexgrasp.execution.safety_config import REFUSALS, REJECTIONS, WORDS, intervention_words
 from dexgrasp.geometry import rotation_between
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array, Command, Observation
@@ -292,6 +292,27 @@ def test_after_silence_targets_begin_where_the_hand_is() -> None:
     np.testing.assert_array_equal(rig.palm, elsewhere)
 
 
+def test_a_hand_that_was_put_elsewhere_is_commanded_from_there() -> None:
+    rig = Rig()
+    elsewhere = moved(0.3)
+    rig.palm = elsewhere
+    assert Intervention.JUMP in rig.send(OPEN, elsewhere)
+    rig.filter.forget()
+    rig.palm = elsewhere
+    assert rig.send(OPEN, elsewhere) == Intervention.NONE
+    np.testing.assert_array_equal(rig.palm, elsewhere)
+
+
+def test_an_emergency_stop_outlasts_that_and_holds_there() -> None:
+    rig = Rig()
+    rig.filter.e_stop()
+    rig.send(OPEN)
+    rig.filter.forget()
+    rig.palm = moved(0.3)
+    assert Intervention.E_STOP in rig.send(OPEN, HOME)
+    np.testing.assert_array_equal(rig.palm, moved(0.3))
+
+
 def test_worlds_are_independent() -> None:
     alone, many = SafetyFilter(HAND, LIMITS), SafetyFilter(HAND, LIMITS, 3)
     for k in range(50):
@@ -392,6 +413,7 @@ def test_every_intervention_has_words() -> None:
     assert both == f"{WORDS[Intervention.EFFORT]}; {WORDS[Intervention.JUMP]}"
     assert intervention_words(0) == ""
     assert Intervention.EFFORT not in REFUSALS
+    assert REJECTIONS & REFUSALS == REJECTIONS
 
 
 def test_bits_do_not_overlap() -> None:

@@ -62,6 +62,16 @@ class SafetyFilter:
         """Release the emergency stop of `worlds` (None: all)."""
         self._state.estopped[slice(None) if worlds is None else worlds] = False
 
+    def forget(self, worlds: Array | None = None) -> None:
+        """Targets of `worlds` (None: all) are no longer in force: the hand was put elsewhere.
+
+        An emergency stop stays latched, and holds the hand where it is then.
+        """
+        rows = slice(None) if worlds is None else worlds
+        for flag in (self._state.started, self._state.frozen, self._state.resting):
+            flag[rows] = False
+        self._state.heard[rows] = -np.inf
+
     def report_motors(self, temperature: Array, current: Array) -> None:
         """Take the state of the motors: (N, J) [C] and [A], NaN where it is unknown."""
         self._state.load[:] = 0.0

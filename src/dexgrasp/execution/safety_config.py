@@ -98,6 +98,15 @@ REFUSALS = (
 )
 """With any of these the hand, or a part of it, stays where it was instead of following."""
 
+REJECTIONS = (
+    Intervention.INVALID_COMMAND
+    | Intervention.INVALID_STATE
+    | Intervention.JUMP
+    | Intervention.OVERLOAD
+    | Intervention.E_STOP
+)
+"""With any of these a whole command is turned down, not a part of it, nor for its age."""
+
 WORDS = {
     Intervention.INVALID_COMMAND: "the command holds NaN, infinity or no rotation",
     Intervention.INVALID_STATE: "the hand's state is missing, or holds NaN or no rotation",

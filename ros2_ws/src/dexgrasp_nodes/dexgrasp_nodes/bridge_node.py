@@ -1,8 +1,8 @@
 """The robot as the stack sees it, simulated: physics in real time behind ROS topics.
 
 One thread steps the physics and publishes its state, another renders the cameras, so that
-a slow picture never delays a joint state. Commands that stop coming leave the last targets
-in force: the hand holds what it holds.
+a slow picture never delays a joint state. Every command passes the safety node, which lives in
+this process: commands that stop coming leave the last targets in force, for a while.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dexgrasp_interfaces.srv import ResetSimulation, SpawnObject
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_srvs.srv import SetBool
@@ -24,7 +25,7 @@ from tf2_msgs.msg import TFMessage
 from dexgrasp.errors import ExecutionError
 from dexgrasp.hands import HandModel
 from dexgrasp.simulation import SimulationConfig, make_backend
-from dexgrasp.types import Command, Observation
+from dexgrasp.types import Array, Command, Observation
 from dexgrasp_nodes.conversions import (
     WORLD_FRAME,
     camera_info_to_msg,
@@ -43,7 +44,15 @@ from dexgrasp_nodes.conversions import (
 )
 from dexgrasp_nodes.hand_controller import HandController
 from dexgrasp_nodes.loop import Loop
-from dexgrasp_nodes.node_base import LATCHED, NotActiveError, StackNode, error_code, present, run
+from dexgrasp_nodes.node_base import (
+    LATCHED,
+    NotActiveError,
+    StackNode,
+    error_code,
+    present,
+    run_beside,
+)
+from dexgrasp_nodes.safety_node import SafetyNode
 from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.world import World
 
@@ -53,13 +62,12 @@ STATE_PERIOD = 0.004  # [s] of a step; joint states at 250 Hz
 SLOW_EVERY = 5  # transforms, controller state and ground truth at 50 Hz
 CLOCK_EVERY = 12  # 21 Hz: each tick costs every node that uses simulated time about 1 ms
 CONTACTS_EVERY = 10  # contacts at 25 Hz
-STALE_COMMAND = 0.1  # [s]; older than this the hand is reported to hold
 
 
 class BridgeNode(StackNode):
     """Simulation bridge; parameter `ros2_control_hardware_type` chooses the backend."""
 
-    def __init__(self) -> None:
+    def __init__(self, safety: SafetyNode) -> None:
         super().__init__("bridge")
         self.declare_parameter("hand", "allegro_right")
         self.declare_parameter("ros2_control_hardware_type", "mujoco")
@@ -70,9 +78,10 @@ class BridgeNode(StackNode):
         self._controller: HandController | None = None
         self._physics: Loop | None = None
         self._cameras: Loop | None = None
+        self._safety = safety
         self._palm_target = np.eye(4)
+        self._commanded = False
         self._ticks = 0
-        self._position = np.zeros(0)
         self._last_health = (time.monotonic(), 0.0)
         self._create_endpoints()
 
@@ -124,12 +133,20 @@ class BridgeNode(StackNode):
         )
         observation = backend.observe()
         self._controller = HandController(self, hand, observation.joint_position[0])
-        self._position = observation.joint_position[0]
         self._palm_target = observation.T_world_palm[0]
-        self._world = World(backend, self._config.table_height, self._hold)
+        self._world = World(backend, self._config.table_height, self._on_world_reset)
 
     def start(self) -> None:
-        """Start physics and cameras."""
+        """Start physics and cameras.
+
+        Raises NotActiveError while the safety node is not active, ConfigError when its limits
+        are those of another table.
+        """
+        if not self._safety.active:
+            raise NotActiveError("the safety node is not active: no command may pass")
+        self._safety.check_table(self._config.table_height)
+        self._safety.restart()
+        self._commanded = False
         self._publish_static()
         self._physics = Loop("physics", STATE_PERIOD, self._step, self.report_fault, urgent=True)
         period = 1.0 / self.get_parameter("camera_rate").value
@@ -151,16 +168,23 @@ class BridgeNode(StackNode):
             self._world.close()
         self._controller = self._world = None
 
-    def _hold(self, observation: Observation) -> None:
-        self.controller.hold(observation.joint_position[0])
-        self._palm_target = observation.T_world_palm[0]
+    def _on_world_reset(self, observation: Observation) -> None:
+        """Forget every command: the hand is elsewhere now."""
+        self._safety.restart()
+        self._commanded = False
+        self.controller.position = observation.joint_position[0]
+        self._hold(observation.joint_position[0], observation.T_world_palm[0], "the hand was reset")
+
+    def _hold(self, joints: Array, palm: Array, words: str) -> None:
+        """Keep these targets (J,) and (4, 4), whatever was commanded until now."""
+        self.controller.hold(joints, words)
+        self._palm_target = palm
         self._palm_commands.take_all()
-        self._position = observation.joint_position[0]
 
     def _step(self) -> None:
         observation = self.world.step(self._command, STATE_PERIOD)
-        self._position = observation.joint_position[0]
         now = float(observation.time[0])
+        self._safety.publish(now)
         self._joints.publish(joint_state_to_msg(observation, self._hand, now))
         pose = pose_to_msg(observation.T_world_palm[0])
         self._palm.publish(PoseStamped(header=header(now), pose=pose))
@@ -174,14 +198,28 @@ class BridgeNode(StackNode):
             self._contacts.publish(contacts_to_msg(contacts, header(now)))
         self._ticks += 1
 
-    def _command(self, now: float) -> Command:
-        message = self._palm_commands.poll()
-        if message is not None:
-            self._take_palm_target(message)
-        joints = self.controller.update(now, self._position)
-        return Command(joints[None], self._palm_target[None])
+    def _command(self, observation: Observation) -> Command:
+        """What goes to the hand now: what was commanded last, as far as it is safe."""
+        fresh = self._take_palm_target()
+        now, position = float(observation.time[0]), observation.joint_position[0]
+        joints, moved = self.controller.update(now, position)
+        self._commanded |= fresh or moved
+        # Until somebody commands, the targets are this node's own and never grow old.
+        fresh = fresh or moved or not self._commanded
+        wanted = Command(joints[None], self._palm_target[None])
+        allowed = self._safety.allow(wanted, observation, fresh)
+        self.controller.output = allowed.joint_position[0]
+        rejection = self._safety.rejection
+        if rejection and (fresh or self._safety.e_stopped):
+            # What was turned down must not come true later, when the hand is nearer or released.
+            self._hold(allowed.joint_position[0], allowed.T_world_palm[0], rejection)
+        return allowed
 
-    def _take_palm_target(self, message: PoseStamped) -> None:
+    def _take_palm_target(self) -> bool:
+        """Take the newest palm target, and tell whether there was a usable one."""
+        message = self._palm_commands.poll()
+        if message is None:
+            return False
         try:
             if message.header.frame_id != WORLD_FRAME:
                 raise ExecutionError(
@@ -192,6 +230,8 @@ class BridgeNode(StackNode):
         except ExecutionError as error:
             self.controller.refused += 1
             self.report_fault(error)
+            return False
+        return True
 
     def _publish_slow(self, now: float, observation: Observation) -> None:
         transform = TransformStamped(
@@ -281,20 +321,23 @@ class BridgeNode(StackNode):
         last_wall, last_simulated = self._last_health
         self._last_health = (wall, simulated)
         factor = (simulated - last_simulated) / max(wall - last_wall, 1e-6)
-        holding = self.controller.command_age > STALE_COMMAND
         in_time = factor > 0.95 or self.world.paused
         level = DiagnosticStatus.OK if in_time else DiagnosticStatus.WARN
         figures = {
             "real_time_factor": factor,
-            "holding": holding,
             "paused": self.world.paused,
             "refused_commands": self.controller.refused,
             "camera_rate": self._cameras.statistics()["rate"],
             **self._physics.statistics(),
         }
-        return level, "holding" if holding else "following commands", figures
+        return level, "in time" if in_time else "slower than real time", figures
 
 
 def main() -> None:
-    """Run the node."""
-    run(BridgeNode, threads=4)
+    """Run the node, and the safety node beside it."""
+
+    def make_nodes() -> list[Node]:
+        safety = SafetyNode()
+        return [BridgeNode(safety), safety]
+
+    run_beside(make_nodes, threads=4)

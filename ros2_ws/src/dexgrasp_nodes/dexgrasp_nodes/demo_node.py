@@ -54,6 +54,7 @@ BROKEN_STACK = (
     ErrorCode.PERCEPTION_TIMEOUT,
     ErrorCode.SYNTHESIS_TIMEOUT,
     ErrorCode.EXECUTION_TIMEOUT,
+    ErrorCode.ESTOPPED,
 )
 
 

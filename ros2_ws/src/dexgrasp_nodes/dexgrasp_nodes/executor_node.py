@@ -1,7 +1,8 @@
 """Runs grasps on the hand: `dexgrasp.execution.GraspExecutor` in a loop of its own.
 
 One goal at a time: a second one is answered BUSY unless it asks to preempt. Whatever ends
-a goal, the last targets stay in force, so a held object stays held and a moving hand stops.
+a goal, the last targets stay in force, so a held object stays held and a moving hand stops; a
+heartbeat tells the safety node that this is meant, for as long as this process lives.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from dexgrasp_interfaces.action import ExecuteGrasp, Withdraw
-from dexgrasp_interfaces.msg import ErrorCode, ExecutorState, FingerForces
+from dexgrasp_interfaces.msg import ErrorCode, ExecutorState, FingerForces, SafetyState
 from dexgrasp_interfaces.msg import Grasp as GraspMsg
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
@@ -23,12 +24,19 @@ from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
+from std_msgs.msg import Empty, Float64MultiArray
 from std_srvs.srv import Trigger
 
-from dexgrasp.errors import DexgraspError, ExecutionError, GraspError
+from dexgrasp.errors import (
+    DexgraspError,
+    EmergencyStopError,
+    ExecutionError,
+    GraspError,
+    SafetyError,
+)
 from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase, fault_words
 from dexgrasp.execution.carry import withdrawal
+from dexgrasp.execution.safety_config import REJECTIONS
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array, Command, GraspSet, Observation
 from dexgrasp_nodes.conversions import (
@@ -39,6 +47,7 @@ from dexgrasp_nodes.conversions import (
     observation_from_msgs,
     pose_from_msg,
     pose_to_msg,
+    seconds_from_stamp,
 )
 from dexgrasp_nodes.loop import Loop, claim_urgency
 from dexgrasp_nodes.node_base import (
@@ -57,6 +66,10 @@ STATE_PERIOD = 0.05  # [s] between published states within a phase
 RESULT_POLL = 0.04  # [s]; each look takes Python's lock from the control loop
 RESET_JUMP = 0.10  # [m] from the palm's target: somebody put the hand elsewhere
 THREAD_SWITCH = 1e-4  # [s]; how long other threads may keep the control loop waiting
+HEARTBEAT_PERIOD = 0.03  # [s]; the safety node waits for 0.1 s
+# What ends a goal when it lasts: the hand follows no more, and what comes next is farther still.
+REJECTED = frozenset(str(flag.name) for flag in REJECTIONS)
+REJECTED_TIME = 0.1  # [s]
 
 Machine = GraspExecutor | Withdrawal
 Goal = ExecuteGrasp.Goal | Withdraw.Goal
@@ -73,14 +86,18 @@ class Trial:
     """One goal from its start to its end.
 
     number: counts the grasps; a withdrawal has that of the grasp before it.
+    before: what the safety node said last at its begin.  refused_since: time from which on its
+    commands are refused [s].
     """
 
     number: int
     grasp: GraspMsg
     machine: Machine
+    before: SafetyState | None
     code: int = ErrorCode.OK
     words: str = ""
     preempted: bool = False
+    refused_since: float | None = None
     ended: threading.Event = field(default_factory=threading.Event)
 
     def end(self, code: int, words: str) -> None:
@@ -103,6 +120,9 @@ class ExecutorNode(StackNode):
             self, PoseStamped, "wrist_controller/current_pose", qos_profile_sensor_data
         )
         self._forces = Stream(self, FingerForces, "finger_forces", qos_profile_sensor_data)
+        self._safety = Stream(self, SafetyState, "safety/state")
+        self._heartbeat = self.create_publisher(Empty, "safety/heartbeat", 1)
+        self._beaten = -np.inf
         self._commands = self.create_publisher(Float64MultiArray, "hand_controller/commands", 1)
         self._palm_target = self.create_publisher(PoseStamped, "wrist_controller/target_pose", 1)
         self._state = self.create_publisher(ExecutorState, "executor/state", 20)
@@ -156,18 +176,27 @@ class ExecutorNode(StackNode):
                 self._drop(error_code(error), str(error))
 
     def _step(self) -> None:
-        for stream in (self._joints, self._palm, self._forces):
+        for stream in (self._joints, self._palm, self._forces, self._safety):
             stream.take_all()
         with self._lock:
             trial = self._trial
             if trial is not None and self._runs(trial):
                 self._advance(trial)
+            else:
+                self._keep_alive()
             if trial is not None and not self._runs(trial):
                 self._finish(trial)
             self._publish_state(trial)
 
     def _runs(self, trial: Trial) -> bool:
         return not bool(trial.machine.finished.all())
+
+    def _keep_alive(self) -> None:
+        """Between goals: what was commanded last is still meant."""
+        now = time.monotonic()
+        if self._sent is not None and now - self._beaten > HEARTBEAT_PERIOD:
+            self._beaten = now
+            self._heartbeat.publish(Empty())
 
     def _drop(self, code: int, words: str) -> None:
         trial = present(self._trial, "trial")
@@ -189,10 +218,29 @@ class ExecutorNode(StackNode):
             self._drop(ErrorCode.STATE_LOST, words)
             return
         observation = self._observe()
+        try:
+            self._check_safety(trial, float(observation.time[0]))
+        except SafetyError as error:
+            self._drop(error.code, str(error))
+            return
         command = self._sent = trial.machine.step(observation)
         self._commands.publish(Float64MultiArray(data=doubles(command.joint_position[0])))
         now, pose = float(observation.time[0]), pose_to_msg(command.T_world_palm[0])
         self._palm_target.publish(PoseStamped(header=header(now, WORLD_FRAME), pose=pose))
+
+    def _check_safety(self, trial: Trial, now: float) -> None:
+        """Raise SafetyError when the trial's commands have no effect. now: [s]."""
+        state = self._safety.newest
+        if state is None:
+            return
+        if state.e_stopped:
+            raise EmergencyStopError(state.words)
+        if state is trial.before or not REJECTED.intersection(state.refused):
+            trial.refused_since = None
+            return
+        trial.refused_since = trial.refused_since or seconds_from_stamp(state.header.stamp)
+        if now - trial.refused_since > REJECTED_TIME:
+            raise SafetyError(f"the safety limits refuse the commands: {state.words}")
 
     def _finish(self, trial: Trial) -> None:
         fault = Fault(int(trial.machine.fault[0]))
@@ -238,6 +286,8 @@ class ExecutorNode(StackNode):
         """Start what a goal asks for. Raises DexgraspError with the code to answer."""
         if not self.active:
             raise NotActiveError("the executor is not active")
+        if self._safety.newest is not None and self._safety.newest.e_stopped:
+            raise EmergencyStopError(self._safety.newest.words)
         grasps = grasps_from_msgs([request.grasp], self._hand)
         if grasps.frame != WORLD_FRAME:
             raise GraspError(f"the grasp is in frame {grasps.frame!r}; known: {WORLD_FRAME!r}")
@@ -247,7 +297,7 @@ class ExecutorNode(StackNode):
                 raise BusyError("another goal was faster; try again")
             machine = make(request, grasps)
             self._trials += isinstance(machine, GraspExecutor)
-            self._trial = Trial(self._trials, request.grasp, machine)
+            self._trial = Trial(self._trials, request.grasp, machine, self._safety.newest)
             return self._trial
 
     def _grasp_machine(self, request: ExecuteGrasp.Goal, grasps: GraspSet) -> GraspExecutor:

@@ -52,7 +52,10 @@ class Run:
 
 
 class HandController:
-    """Joint targets from whoever commanded last. `update` belongs to one control loop."""
+    """Joint targets from whoever commanded last. `update` belongs to one control loop.
+
+    target: (J,) what was asked for [rad].  output: (J,) what was sent, as the loop tells.
+    """
 
     def __init__(self, node: Node, hand: HandModel, position: np.ndarray) -> None:
         self._node = node
@@ -60,6 +63,7 @@ class HandController:
         self._lock = threading.Lock()
         self._run: Run | None = None
         self.target = position.copy()
+        self.output = position.copy()
         self.position = position.copy()
         self.refused = 0
         self._commands = Stream(node, Float64MultiArray, "hand_controller/commands", 1)
@@ -76,42 +80,43 @@ class HandController:
             callback_group=ReentrantCallbackGroup(),
         )
 
-    def hold(self, position: np.ndarray) -> None:
-        """Forget every command and hold `position` (J,) [rad]."""
+    def hold(self, target: np.ndarray, words: str) -> None:
+        """Forget every command and hold `target` (J,) [rad]; `words` say why."""
         with self._lock:
-            self._stop("the hand was reset")
-            self.target = position.copy()
-            self.position = position.copy()
+            self._stop(words)
+            self._commands.take_all()
+            self._trajectories.take_all()
+            self.target = self.output = target.copy()
 
-    @property
-    def command_age(self) -> float:
-        """Wall-clock time since the last streamed command [s]."""
-        return self._commands.age
+    def update(self, now: float, position: np.ndarray) -> tuple[np.ndarray, bool]:
+        """The joint targets (J,) [rad] at time `now` [s], given where the joints are.
 
-    def update(self, now: float, position: np.ndarray) -> np.ndarray:
-        """The joint targets (J,) [rad] at time `now` [s], given where the joints are."""
+        Also whether they come from a command that is new, or a trajectory that runs.
+        """
         with self._lock:
             self.position = position
             command = self._commands.poll()
-            if command is not None:
-                self._stream(command)
+            fresh = command is not None and self._stream(command)
             trajectory = self._trajectories.poll()
             if trajectory is not None:
                 self._follow(trajectory)
             if self._run is not None:
                 self._advance(self._run, now)
-            return self.target
+                fresh = True
+            return self.target, fresh
 
-    def _stream(self, message: Float64MultiArray) -> None:
+    def _stream(self, message: Float64MultiArray) -> bool:
+        """Take a streamed command, if it is usable."""
         values = np.asarray(message.data)
         if len(values) != self._hand.joint_count or not np.isfinite(values).all():
             self._refuse(
                 f"a command of {len(values)} values was refused: {self._hand.joint_count} finite "
                 "joint positions are needed"
             )
-            return
+            return False
         self._stop("a streamed command took over")
         self.target = self._hand.clip(values)
+        return True
 
     def _follow(self, message: JointTrajectory) -> None:
         try:
@@ -212,7 +217,7 @@ class HandController:
                 reference=JointTrajectoryPoint(positions=doubles(self.target)),
                 feedback=feedback,
                 error=JointTrajectoryPoint(positions=doubles(self.target - self.position)),
-                output=JointTrajectoryPoint(positions=doubles(self.target)),
+                output=JointTrajectoryPoint(positions=doubles(self.output)),
             )
         )
 

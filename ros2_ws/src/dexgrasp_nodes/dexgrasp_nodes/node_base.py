@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import rclpy
@@ -180,28 +180,38 @@ def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> N
 
     threads: more than one for nodes whose callbacks wait for others.
     """
+    run_beside(lambda: [make_node()], threads, niceness)
+
+
+def run_beside(
+    make_nodes: Callable[[], Sequence[Node]], threads: int = 1, niceness: int = 0
+) -> None:
+    """The same for several nodes in one process, which end in their order."""
     os.nice(niceness)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     # rclpy's own handlers would end the context while our loops still publish.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    node = make_node()
+    nodes = make_nodes()
     executor = MultiThreadedExecutor(threads) if threads > 1 else SingleThreadedExecutor()
-    executor.add_node(node)
+    for node in nodes:
+        executor.add_node(node)
     while not ended.is_set():
         try:
             executor.spin_once(timeout_sec=SIGNAL_LATENCY)
         except Exception:
             # What a callback raises comes out here, such as an answer to a client that is gone.
-            node.get_logger().error(traceback.format_exc(), throttle_duration_sec=1.0)
-    _call_if_there(node, "halt")
+            nodes[0].get_logger().error(traceback.format_exc(), throttle_duration_sec=1.0)
+    for node in nodes:
+        _call_if_there(node, "halt")
     # Callbacks must not meet a half-destroyed node; one that waits for others may never end.
     ending = threading.Thread(target=shut_down, args=(executor,), daemon=True)
     ending.start()
     ending.join(END_PATIENCE)
-    _call_if_there(node, "close")
-    node.destroy_node()
+    for node in nodes:
+        _call_if_there(node, "close")
+        node.destroy_node()
     rclpy.shutdown()
 
 

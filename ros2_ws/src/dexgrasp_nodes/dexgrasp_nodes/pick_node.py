@@ -22,12 +22,13 @@ from dexgrasp_interfaces.msg import (
     ExecutorState,
     Grasp,
     PickAttempt,
+    SafetyState,
 )
 from geometry_msgs.msg import PoseStamped
 from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 
-from dexgrasp.errors import DexgraspError
+from dexgrasp.errors import DexgraspError, EmergencyStopError
 from dexgrasp.execution.attempts import (
     NOT_LIFTED,
     GraspChoice,
@@ -52,6 +53,7 @@ from dexgrasp_nodes.node_base import (
     send_feedback,
 )
 from dexgrasp_nodes.remote_action import CANCEL_WAIT, RemoteAction, RemoteError
+from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.views import Eyes, Found, View, first_view, next_view, seen_objects
 
 
@@ -86,6 +88,7 @@ class PickNode(StackNode):
         self.declare_parameter("good_score", 0.8)
         group = ReentrantCallbackGroup()
         self._eyes = Eyes(self)
+        self._safety = Stream(self, SafetyState, "safety/state")
         self._lock = threading.Lock()
         self._pick: Pick | None = None
         self._synthesis = RemoteAction(
@@ -307,6 +310,9 @@ class PickNode(StackNode):
         self._withdrawal.call(goal, math.inf, lambda: self._check(pick))
 
     def _check(self, pick: Pick) -> None:
+        self._safety.take_all()
+        if self._safety.newest is not None and self._safety.newest.e_stopped:
+            raise EmergencyStopError(self._safety.newest.words)
         if pick.goal.is_cancel_requested:
             raise RemoteError(ErrorCode.CANCELLED, "cancelled on request")
         if pick.preempted.is_set():

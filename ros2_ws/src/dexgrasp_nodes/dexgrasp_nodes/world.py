@@ -29,24 +29,27 @@ class World:
         self.sources: tuple[str, ...] = ()
         self._on_reset = on_reset
         self._offset = 0.0
-        self._now = float(backend.observe().time[0])
+        self._newest = backend.observe()
         self._lock = threading.RLock()
 
     @property
     def now(self) -> float:
         """Time of the newest observation [s]."""
-        return self._now
+        return float(self._newest.time[0])
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the objects."""
         return tuple(p.model.name for p in self.backend.placements)
 
-    def step(self, command: Callable[[float], Command], duration: float) -> Observation:
-        """Hold `command(now)` for `duration` [s] unless paused; returns what is then seen."""
+    def step(self, command: Callable[[Observation], Command], duration: float) -> Observation:
+        """Hold `command(newest)` for `duration` [s] unless paused; returns what is then seen.
+
+        newest: what was seen last, after a reset too.
+        """
         with self._lock:
             if not self.paused:
-                self.backend.step(command(self._now), duration)
+                self.backend.step(command(self._newest), duration)
             return self._observe()
 
     def truth(self) -> tuple[GroundTruth, tuple[str, ...], tuple[str, ...]]:
@@ -101,7 +104,7 @@ class World:
             self.backend.close()
 
     def _restart(self, action: Callable[[], None]) -> None:
-        before = self._now
+        before = self.now
         action()
         self._offset = before - float(self.backend.observe().time[0])
         self._on_reset(self._observe())
@@ -109,5 +112,5 @@ class World:
     def _observe(self) -> Observation:
         observation = self.backend.observe()
         observation.time = observation.time + self._offset
-        self._now = float(observation.time[0])
+        self._newest = observation
         return observation
