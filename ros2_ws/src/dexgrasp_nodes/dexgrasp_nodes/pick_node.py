@@ -34,6 +34,7 @@ from dexgrasp_nodes.remote_action import CANCEL_WAIT, POLL, RemoteAction, Remote
 from dexgrasp_nodes.streams import Stream
 
 LOOKS = 5  # images without the wanted object before it is declared absent
+SILENCE = 5.0  # [s] of wall clock without joint states
 
 
 @dataclass
@@ -158,9 +159,9 @@ class PickNode(StackNode):
         wanted = pick.goal.request.object_id
         begin = self._now()
         limit = self.get_parameter("perception_timeout").value
-        deadline = time.monotonic() + limit
         looks = 0
-        while time.monotonic() < deadline:
+        while (now := self._now()) < begin + limit:
+            begin = min(begin, now)  # a new bridge begins at zero
             self._check(pick)
             seen = self._objects.poll()
             if seen is None or seconds_from_stamp(seen.header.stamp) < begin:
@@ -179,8 +180,9 @@ class PickNode(StackNode):
 
     def _now(self) -> float:
         """Time of the newest joint state [s], which is nearer than that of /clock."""
-        joints = self._joints.poll()
-        if joints is None:
+        self._joints.take_all()
+        joints = self._joints.newest
+        if joints is None or self._joints.age > SILENCE:
             raise RemoteError(ErrorCode.STATE_LOST, "no joint states: is the bridge running?")
         return seconds_from_stamp(joints.header.stamp)
 
