@@ -34,8 +34,7 @@ class Loop:
 
     An exception in the body goes to `on_error` and the loop goes on. A late loop catches up
     with shorter periods, never below `SHORTEST` of one, unless it is `LONGEST_LAG` late.
-    urgent: before the other threads of the machine, where the system grants it. Others rest
-    as long as they work: on a slow machine whoever is waited for gets a turn, too.
+    urgent: before the other threads of the machine, where the system grants it.
     """
 
     def __init__(
@@ -84,8 +83,6 @@ class Loop:
             if now - deadline > LONGEST_LAG:
                 deadline = now
             wait = max(deadline, started + SHORTEST * self.period) - now
-            if not self._urgent:
-                wait = max(wait, now - started)
             if wait > 0.0:
                 time.sleep(wait)
 
