@@ -198,7 +198,7 @@ def test_fingertips_beside_their_contacts_count_as_contacts(name: str) -> None:
     left, right = kept(-corner, corner * [0.0, 1.0, 1.0]), kept(-corner * [0.0, 1.0, 1.0], corner)
     assert not (left & right).any()
     assert (everywhere[left | right]).all()
-    far = replace(found, palms=found.palms + [[[0, 0, 0, 1.0]] * 3 + [[0, 0, 0, 0]]])
-    assert not touch_where_asked(
-        hand, geometry, far, Condition(region=box_region(-corner, corner))
-    ).any()
+    far = found.palms.copy()
+    far[:, :3, 3] += 1.0
+    gone, anywhere = replace(found, palms=far), Condition(region=box_region(-corner, corner))
+    assert not touch_where_asked(hand, geometry, gone, anywhere).any()
