@@ -1,6 +1,7 @@
 """Fits the success probability of grasps, or reports on it: `python benchmarks/ranking.py --help`.
 
-Every grasp is tried once: six directions, with its own friction, mass and error of the palm.
+Every grasp is tried once: six directions, with its own friction, mass and error of the palm. One
+for a completed shape must also fit the true object where it was planned.
 Weights come from the even half of the objects; the figures are of the odd half.
 """
 
@@ -27,6 +28,7 @@ from dexgrasp.errors import ConfigError, DexgraspError
 from dexgrasp.evaluation import metrics
 from dexgrasp.evaluation.batch.protocol import Protocol
 from dexgrasp.evaluation.batch.trials import Conditions, run_trials
+from dexgrasp.evaluation.plausibility import MIN_CONTACTS, plausibilities
 from dexgrasp.evaluation.pool import in_processes
 from dexgrasp.evaluation.report import machine_line, plain, write_json
 from dexgrasp.geometry import inverse
@@ -51,6 +53,7 @@ KINDS = ("whole", "completed")
 PROTOCOL = "six_directions"
 FRICTION, MASS = (0.3, 0.8), (0.7, 1.3)  # of the object; factor of the protocol's mass
 PALM_POSITION, PALM_ROTATION = 0.003, float(np.deg2rad(3.0))  # [m], [rad] about each axis
+MAX_DEPTH = 1e-3  # [m] inside the true object (issue 4)
 RIDGES = (3.0, 10.0, 30.0, 100.0)  # in trials
 HEADER = """\
 # Weights of the success probability (dexgrasp.synthesis.ranking), written by `make fit-ranking`.
@@ -185,11 +188,22 @@ def tried(cell: Cell) -> dict[str, Array]:
         T_frame_palm=inverse(T_world_object) @ grasps.T_frame_palm,
         approach=grasps.approach @ T_world_object[:3, :3],
     )
+    success = succeeded(hand, model, in_object, rng)
+    if geometry.guessed:
+        success &= fits(hand, model, in_object)
     return {
         **features(geometry, prepared, moved),
         "q1": q1s(prepared.candidates),
-        "success": succeeded(hand, model, in_object, rng),
+        "success": success,
     }
+
+
+def fits(hand: HandModel, model: ObjectModel, grasps: GraspSet) -> Array:
+    """(n,) bool: planned on a guess, three fingertips are on the true object, none deep in it."""
+    judged = plausibilities(hand, grasps.grasp, grasps.T_frame_palm, model)
+    return np.array(
+        [p.contact_count >= MIN_CONTACTS and p.penetration_depth <= MAX_DEPTH for p in judged]
+    )
 
 
 def succeeded(

@@ -159,12 +159,10 @@ def test_a_pick_lifts_the_object_and_is_judged(allegro, held) -> None:
 def test_what_is_held_is_put_down_on_request(allegro, picked: PickObject.Result) -> None:
     assert allegro.call(Trigger, "/executor/release", Trigger.Request()).success
     phases: list[str] = []
-    node = allegro.node
-    subscription = node.create_subscription(
+    with allegro.listening(
         ExecutorState, "/executor/state", lambda m: phases.append(m.phase_name), 50
-    )
-    allegro.until(lambda: "RETREAT" in phases and phases[-1] == "DONE", "the retreat", 60.0)
-    node.destroy_subscription(subscription)
+    ):
+        allegro.until(lambda: "RETREAT" in phases and phases[-1] == "DONE", "the retreat", 60.0)
     again = allegro.call(Trigger, "/executor/release", Trigger.Request())
     assert again.success  # DONE once more: there is nothing to fear from opening an empty hand
 
@@ -402,8 +400,9 @@ def test_joint_trajectories(allegro, hand: HandModel) -> None:
 
 
 def test_bad_commands_move_nothing(allegro, hand: HandModel) -> None:
-    commands = allegro.node.create_publisher(Float64MultiArray, "/hand_controller/commands", 1)
-    targets = allegro.node.create_publisher(PoseStamped, "/wrist_controller/target_pose", 1)
+    publisher = allegro.node.create_publisher
+    commands = allegro.do(lambda: publisher(Float64MultiArray, "/hand_controller/commands", 1))
+    targets = allegro.do(lambda: publisher(PoseStamped, "/wrist_controller/target_pose", 1))
     allegro.until(lambda: commands.get_subscription_count(), "the connection")
     topic = "/hand_controller/controller_state"
     before = allegro.message(JointTrajectoryControllerState, topic).reference.positions

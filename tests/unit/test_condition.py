@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,12 +14,14 @@ from dexgrasp.errors import ConfigError, NoGraspError, UnknownNameError
 from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.objects import ObjectModel, exact_signed_distance, load_object
 from dexgrasp.synthesis import Condition, GraspGeometry, SynthesisConfig, part_region
+from dexgrasp.synthesis.condition import box_region
 from dexgrasp.synthesis.contact_maps import ContactMap
 from dexgrasp.synthesis.filters import prepare
 from dexgrasp.synthesis.generators import search
 from dexgrasp.synthesis.generators.placement import aimed_palms, closures, grasp_types, spots_at
 from dexgrasp.synthesis.generators.search_settings import SearchConfig
 from dexgrasp.synthesis.walls import THICKEST, opposite, rim_spots
+from dexgrasp.synthesis.wishes import touch_where_asked
 
 SETTINGS = SearchConfig.load().model_copy(update={"palms": 3000, "configurations": 20000})
 
@@ -176,3 +179,26 @@ def test_palms_are_aimed_at_opposite_sides_of_a_region(name: str) -> None:
         np.tile(np.eye(3), (200, 1, 1)),
         atol=1e-9,
     )
+
+
+@pytest.mark.parametrize("name", hand_names())
+def test_fingertips_beside_their_contacts_count_as_contacts(name: str) -> None:
+    hand, geometry = the_hand(name), the_object("mug")
+    rng = np.random.default_rng(0)
+    found = search.search(hand, geometry, SynthesisConfig.load(), Condition(), rng, SETTINGS)
+    corner = np.ones(3)
+
+    def kept(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        condition = Condition(region=box_region(low, high))
+        return touch_where_asked(hand, geometry, found, condition)
+
+    everywhere = kept(-corner, corner)
+    assert everywhere.mean() > 0.9
+    assert not kept(corner, 2.0 * corner).any()
+    left, right = kept(-corner, corner * [0.0, 1.0, 1.0]), kept(-corner * [0.0, 1.0, 1.0], corner)
+    assert not (left & right).any()
+    assert (everywhere[left | right]).all()
+    far = found.palms.copy()
+    far[:, :3, 3] += 1.0
+    gone, anywhere = replace(found, palms=far), Condition(region=box_region(-corner, corner))
+    assert not touch_where_asked(hand, geometry, gone, anywhere).any()

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from dexgrasp.perception.cloud import connected
+from dexgrasp.perception.cloud import connected, surface_normals
 from dexgrasp.perception.grids import signed_steps
 from dexgrasp.perception.symmetry import Symmetry
 from dexgrasp.perception.view import ViewModel
@@ -22,11 +22,15 @@ PART_GAP = 0.008  # [m]
 # Length of the mean direction from the axis to a part's points: 0.9 at an angle of 90 degrees.
 ONE_SIDED = 0.9
 OUTSIDE = 1.1  # of the body's radius
+TURNED = 0.12  # least level part of a normal that looks away from the camera
 # Such a part reaches no further than this from its seen points [m].
 PART_REACH = 0.009
 # Images carve only where they are this deep in free space [m]: the largest of several noisy
 # margins is too large.
 IMAGE_SLACK = 0.001
+# The skin of a body of revolution is that of its outermost points all around [m]: noise.
+OUTERMOST = 0.0005
+STEEP = 0.5  # least level part of the normal on the sides of a wall
 PROFILE_TURNS = 48
 PROFILE_STEP = 0.0015  # [m]
 
@@ -43,7 +47,7 @@ def carve(
     if symmetry.kind == "revolution":
         solid = _revolved(points, cloud, view, symmetry, thickness)
     else:
-        solid = _mirrored(points, cloud, view, symmetry, spacing)
+        solid = _mirrored(points, cloud, view, symmetry, table, spacing)
     for part in _parts(cloud, view, symmetry):
         solid = np.minimum(solid, _part(points, part, view, spacing))
     limit = 3.0 * spacing
@@ -76,25 +80,67 @@ def _revolved(
     )
     profile = view.free(ring).max(axis=-1)
     kept = cloud[~_carved_points(cloud, view, symmetry)]
-    kept = _inward(kept, view, thickness)
-    seen = np.stack([np.hypot(*(kept[:, :2] - symmetry.center).T), kept[:, 2]], axis=1)
+    wall = _wall(kept, surface_normals(kept, view.origin), symmetry.center, thickness)
     half_plane = np.stack(np.meshgrid(r, z, indexing="ij"), axis=-1).reshape(-1, 2)
-    skin = KDTree(seen).query(half_plane)[0].reshape(profile.shape) - 0.5 * thickness
+    skin = KDTree(wall).query(half_plane)[0].reshape(profile.shape) - 0.5 * thickness
     profile = np.minimum(profile, skin)
     place = np.stack([radius, points[:, 2] - low]) / PROFILE_STEP
     return ndimage.map_coordinates(profile, place, order=1, mode="nearest")
 
 
+def _wall(cloud: Array, normals: Array, axis: Array, thickness: float) -> Array:
+    """(n, 2) radius and height of the middle of the wall below the seen points (n, 3).
+
+    normals: (n, 3).  axis: (2,).  Half a thickness below a point along its normal (a ray would
+    stay just below a slope), or half way to the other side where that is seen and nearer.
+    """
+    arm = cloud[:, :2] - axis
+    radius = np.maximum(np.linalg.norm(arm, axis=1), 1e-6)
+    outward = (arm * normals[:, :2]).sum(axis=1) / radius
+    seen = np.stack([radius, cloud[:, 2]], axis=1)
+    middle = seen - (0.5 * thickness + OUTERMOST) * np.stack([outward, normals[:, 2]], axis=1)
+    outside, inside = (np.flatnonzero(sign * outward > STEEP) for sign in (1.0, -1.0))
+    if len(outside) and len(inside):
+        for own, other in ((outside, inside), (inside, outside)):
+            gap, near = KDTree(seen[other]).query(seen[own])
+            thin = gap < thickness
+            middle[own[thin]] = 0.5 * (seen[own] + seen[other[near]])[thin]
+    return middle
+
+
 def _mirrored(
-    points: Array, cloud: Array, view: ViewModel, symmetry: Symmetry, spacing: float
+    points: Array,
+    cloud: Array,
+    view: ViewModel,
+    symmetry: Symmetry,
+    table: float,
+    spacing: float,
 ) -> Array:
     """What no image of a place under mirror planes sees free, below seen points or images."""
     margin = view.free(symmetry.images(points))
     margin[1:] -= IMAGE_SLACK
     field = margin.max(axis=0)
     kept = cloud[~_carved_points(cloud, view, symmetry)]
+    if symmetry.kind != "two_planes":  # boxes, whose backs the images show
+        kept = np.concatenate([kept, _round_backs(kept, view, table)])
     support = symmetry.images(kept).reshape(-1, 3)
     return np.maximum(field, _beside(points, support, spacing))
+
+
+def _round_backs(cloud: Array, view: ViewModel, table: float) -> Array:
+    """(k, 3) how far back a body reaches that turns away from the camera where it is seen last.
+
+    As if its section were round and rested on the table: through a point at height h with a
+    normal n, of radius h / (1 + n_z). Edge-on surfaces are not seen, so little turning tells.
+    """
+    away = view.rotation[:2, 2] / max(float(np.linalg.norm(view.rotation[:2, 2])), 1e-6)
+    normals = surface_normals(cloud, view.origin)
+    turned = normals[:, :2] @ away
+    rows = np.flatnonzero(turned > TURNED)
+    radius = (cloud[rows, 2] - table) / (1.0 + np.maximum(normals[rows, 2], 0.0))
+    backs = np.array(cloud[rows])
+    backs[:, :2] += (radius * (1.0 - turned[rows]))[:, None] * away
+    return backs
 
 
 def _part(points: Array, lost: Array, view: ViewModel, spacing: float) -> Array:

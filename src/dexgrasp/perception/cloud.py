@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import open3d as o3d
 
 from dexgrasp.errors import SceneError
 from dexgrasp.perception.grids import regions
 from dexgrasp.perception.kernels import drop_inside
 from dexgrasp.types import Array, CameraIntrinsics, DepthFrame
+
+NEIGHBOURS = 16  # of a point, whose plane gives its normal
 
 
 @lru_cache(maxsize=4)
@@ -114,6 +117,14 @@ def thin_to(points: Array, spacing: float, limit: int) -> Array:
         spacing *= 1.05 * np.sqrt(len(thinned) / limit)
         thinned = thin(points, spacing)
     return thinned
+
+
+def surface_normals(cloud: Array, view_point: Array) -> Array:
+    """(n, 3) unit normals of the surface through a cloud (n, 3), towards the view point (3,)."""
+    points = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(cloud.astype(np.float64)))
+    points.estimate_normals(o3d.geometry.KDTreeSearchParamKNN(NEIGHBOURS))
+    points.orient_normals_towards_camera_location(np.asarray(view_point, np.float64))
+    return np.asarray(points.normals)
 
 
 def outside_spheres(points: Array, centers: Array, radii: Array) -> Array:

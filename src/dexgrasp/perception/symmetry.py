@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dexgrasp.perception.axis import refined_axis
+from dexgrasp.perception.cloud import surface_normals
 from dexgrasp.perception.kernels import group_costs
 from dexgrasp.perception.view import ViewModel
 from dexgrasp.types import Array
 
-SEARCH_POINTS, CHECK_POINTS = 120, 600
+SEARCH_POINTS, CHECK_POINTS, AXIS_POINTS = 120, 600, 1500
 TURNS = 10
 # Starts that are refined.
 AXES, PLANES = 3, 3
@@ -25,6 +27,9 @@ TOLERANCE = 0.005
 SATURATION = 0.010
 # Unseen images cost a little, so that of two consistent planes the one that adds less wins.
 UNSEEN_WEIGHT, UNSEEN_DEPTH = 0.15, 0.05
+# More contradiction than this shall no fit to the radii bring: a mug's handle brings half of it.
+FITTED_SHARE = 0.20
+SETTLED_WEIGHT, SETTLING = 0.02, np.array([0.003, 0.003, 0.02])  # first steps [m, rad]
 # Largest shares of contradicting points. What is seen of a mug is up to a quarter handle; a
 # square box seen as a cylinder contradicts itself at three tenths or more, but then it has two
 # planes. A mug's two planes contradict at its handle.
@@ -81,15 +86,15 @@ def find_symmetry(cloud: Array, view: ViewModel) -> Symmetry:
     revolution = _search_axis(points, view)
     turned = contradiction(revolution, checked, view)
     if turned < REVOLUTION_SHARE:
-        return revolution
+        return _refined(revolution, turned, checked, cloud, view)
     planes = _search_planes(points, view)
     for plane in planes:
         if contradiction(plane, checked, view) < PLANE_SHARE:
             pair = _second_plane(plane, points, view)
             if contradiction(pair, checked, view) < PAIR_SHARE:
-                return pair
+                return _settled(pair, checked, view)
     if turned < HANDLED_SHARE:
-        return revolution
+        return _refined(revolution, turned, checked, cloud, view)
     if planes and contradiction(planes[0], checked, view) < PLANE_SHARE:
         return planes[0]
     return Symmetry("none", points[:, :2].mean(axis=0))
@@ -106,25 +111,34 @@ def _spread(cloud: Array, count: int) -> Array:
     return np.asarray(cloud[index], np.float64)
 
 
-def _costs(kind: str, parameters: Array, points: Array, view: ViewModel) -> Array:
+def _costs(
+    kind: str, parameters: Array, points: Array, view: ViewModel, unseen: float = UNSEEN_WEIGHT
+) -> Array:
     """(k,) costs of the groups of one kind at (x, y, yaw) (k, 3)."""
     result = np.empty(len(parameters))
     turns, mirrored = _group(kind)
     group_costs(
         parameters, turns, mirrored, points, view.arrays,
-        SATURATION, UNSEEN_WEIGHT, UNSEEN_DEPTH, result,
+        SATURATION, unseen, UNSEEN_DEPTH, result,
     )  # fmt: skip
     return result
 
 
-def _descend(kind: str, start: Array, steps: Array, points: Array, view: ViewModel) -> Symmetry:
+def _descend(
+    kind: str,
+    start: Array,
+    steps: Array,
+    points: Array,
+    view: ViewModel,
+    unseen: float = UNSEEN_WEIGHT,
+) -> Symmetry:
     """Pattern search over (x, y, yaw): halve the steps (3,) where no neighbour is better."""
-    best, cost = start, float(_costs(kind, start[None], points, view)[0])
+    best, cost = start, float(_costs(kind, start[None], points, view, unseen)[0])
     moves = np.vstack([np.diag(steps), -np.diag(steps)])
     moves = moves[np.abs(moves).sum(axis=1) > 0.0]
     for _ in range(9):
         around = best + moves
-        costs = _costs(kind, around, points, view)
+        costs = _costs(kind, around, points, view, unseen)
         if costs.min() < cost:
             best, cost = around[int(costs.argmin())], float(costs.min())
         else:
@@ -147,6 +161,28 @@ def _search_axis(points: Array, view: ViewModel) -> Symmetry:
     steps = np.array([step, step, 0.0])
     axes = [_descend("revolution", starts[i], steps, points, view) for i in best]
     return min(axes, key=lambda axis: contradiction(axis, points, view))
+
+
+def _refined(
+    axis: Symmetry, turned: float, checked: Array, cloud: Array, view: ViewModel
+) -> Symmetry:
+    """The axis fitted to the radii of the points that do not contradict it.
+
+    turned: its contradiction by `checked`; the fit to a shape that is none of revolution has more.
+    """
+    points = _spread(cloud, AXIS_POINTS)
+    normals = surface_normals(points, view.origin)
+    body = view.free(axis.images(points)).max(axis=0) < TOLERANCE
+    if not body.any():
+        return axis
+    fitted = Symmetry(axis.kind, refined_axis(points[body], normals[body], axis.center))
+    return fitted if contradiction(fitted, checked, view) < turned + FITTED_SHARE else axis
+
+
+def _settled(planes: Symmetry, points: Array, view: ViewModel) -> Symmetry:
+    """The planes where they contradict least: what they add hardly counts any more."""
+    start = np.array([*planes.center, planes.yaw])
+    return _descend(planes.kind, start, SETTLING, points, view, SETTLED_WEIGHT)
 
 
 def _search_planes(points: Array, view: ViewModel) -> list[Symmetry]:

@@ -16,7 +16,7 @@ from dexgrasp.synthesis.candidates import Candidates, joined
 from dexgrasp.synthesis.condition import Condition
 from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.geometry import GraspGeometry
-from dexgrasp.synthesis.squeeze import squeeze_and_pregrasp
+from dexgrasp.synthesis.squeeze import opened, squeeze_and_pregrasp
 from dexgrasp.synthesis.wishes import kept_wishes
 from dexgrasp.types import Array, GraspSet
 
@@ -29,13 +29,14 @@ SELF_MARGIN = 0.001  # [m] that covering spheres of the opened fingers may overl
 
 @dataclass
 class Prepared:
-    """Candidates that passed, with squeeze and pregrasp (n, J) [rad] and how well they balance.
+    """Candidates that passed, with the hands (n, J) [rad] of a `GraspSet` and their balance.
 
     residual: (n,) the share of the squeeze that is not balanced, of `holding_forces`.
     contacts: (n,) distinct fingertips within 5 mm of the object.
     """
 
     candidates: Candidates
+    grasp: Array
     squeeze: Array
     pregrasp: Array
     residual: Array
@@ -119,21 +120,25 @@ def tip_gaps(geometry: GraspGeometry, candidates: Candidates) -> Array:
 def squeezed(
     hand: HandModel, geometry: GraspGeometry, candidates: Candidates, config: SynthesisConfig
 ) -> Prepared:
-    """Every candidate with its squeeze, its pregrasp and how badly its forces balance."""
+    """Every candidate with its hands and how badly its forces balance."""
     n = len(candidates)
-    squeeze, pregrasp = np.zeros_like(candidates.joints), np.zeros_like(candidates.joints)
+    grasp, (squeeze, pregrasp) = candidates.joints.copy(), np.zeros((2, *candidates.joints.shape))
     residual = np.zeros(n)
     if not n:
-        return Prepared(candidates, squeeze, pregrasp, residual, np.zeros(0, dtype=int))
+        return Prepared(candidates, grasp, squeeze, pregrasp, residual, np.zeros(0, dtype=int))
     jacobians = hand.contact_jacobians(candidates.joints, candidates.palm_points)
     for i in range(n):
         used = candidates.used[i]
         contacts = (candidates.tips[i, used], -candidates.surfaces[i, used], jacobians[i, used])
+        joints, palm = candidates.joints[i], candidates.palms[i]
         squeeze[i], pregrasp[i], residual[i] = squeeze_and_pregrasp(
-            hand, geometry.model, config, candidates.joints[i], candidates.palms[i], contacts
+            hand, geometry.model, config, joints, palm, contacts
         )
+        if geometry.guessed:
+            gaps = geometry.model.sdf.query(contacts[0])[0]
+            grasp[i] = opened(hand, joints, palm, contacts, config.guess_margin - gaps)
     _, touching = hand_contact(hand, _poses(hand, candidates), geometry.model, CONTACT_THRESHOLD)
-    return Prepared(candidates, squeeze, pregrasp, residual, touching.sum(axis=1))
+    return Prepared(candidates, grasp, squeeze, pregrasp, residual, touching.sum(axis=1))
 
 
 def _poses(hand: HandModel, candidates: Candidates) -> Array:
@@ -201,7 +206,7 @@ def grasp_set(
         T_frame_palm=T @ candidates.palms,
         approach=approach @ turn,
         pregrasp=prepared.pregrasp,
-        grasp=candidates.joints,
+        grasp=prepared.grasp,
         squeeze=prepared.squeeze,
         contact_points=np.where(unused, np.nan, candidates.tips @ turn + T[:3, 3]),
         contact_normals=np.where(unused, np.nan, -candidates.surfaces @ turn),

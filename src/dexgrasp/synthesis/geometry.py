@@ -32,6 +32,11 @@ class GraspGeometry:
         return cls(model, detected.T_world_object, detected.table_height, seen)
 
     @property
+    def guessed(self) -> bool:
+        """Whether a part of the shape was not seen but completed."""
+        return self.seen is not None
+
+    @property
     def bounds(self) -> tuple[Array, Array]:
         """Lowest and highest corner (3,) of the mesh in the object's frame [m]."""
         low, high = self.model.mesh.bounds

@@ -42,8 +42,20 @@ def squeeze_and_pregrasp(
     limit = config.torque_share * hand.effort_limit
     torque *= min(1.0, float(np.min(limit / np.maximum(np.abs(torque), 1e-9))))
     squeeze = hand.clip(joints + torque / hand.stiffness)
-    outward = -normals @ rotation * config.opening
-    return squeeze, hand.clip(joints + open_step(jacobians, outward)), residual
+    return squeeze, opened(hand, joints, palm, contacts, config.opening), residual
+
+
+def opened(
+    hand: HandModel,
+    joints: Array,
+    palm: Array,
+    contacts: tuple[Array, Array, Array],
+    distance: float | Array,
+) -> Array:
+    """(J,) joints [rad] with the contacts moved out of the object by `distance` (or (k,)) [m]."""
+    _, normals, jacobians = contacts
+    outward = -normals @ palm[:3, :3] * np.reshape(distance, (-1, 1))
+    return hand.clip(joints + open_step(jacobians, outward))
 
 
 def open_step(jacobians: Array, outward: Array) -> Array:

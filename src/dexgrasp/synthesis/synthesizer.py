@@ -22,6 +22,7 @@ from dexgrasp.synthesis.quality import features
 from dexgrasp.synthesis.ranking import RankingModel
 from dexgrasp.synthesis.refine import refine
 from dexgrasp.synthesis.shake import shake
+from dexgrasp.synthesis.wishes import touch_where_asked
 from dexgrasp.types import GraspSet, concatenated
 
 ANYHOW = Condition()
@@ -158,13 +159,15 @@ class GeneratingSynthesizer:
         settings = self.config.shake
         failure: NoGraspError | None = None
         tried = found = fruitful = 0
+        harder = 1.0
         for round_ in range(settings.rounds):
             if round_ - fruitful > settings.patience:
                 break
             rng = np.random.default_rng([seed, round_])
             wanted = math.ceil(settings.spare * (count - found))
             batch = min(wanted, settings.batch if round_ else settings.first_batch)
-            effort = max(settings.least_effort, batch / settings.batch)
+            effort = min(1.0, harder * max(settings.least_effort, batch / settings.batch))
+            harder *= 2.0  # until a round brings half of what it tries
             try:
                 prepared = self._exact(hand, geometry, condition, rng, effort)
             except NoGraspError as error:
@@ -172,6 +175,9 @@ class GeneratingSynthesizer:
                 continue
             if condition.any_fingers:  # a pinch is for those who ask for it
                 prepared = prepared.take(prepared.contacts >= settings.contacts)
+            if condition.somewhere:
+                asked = touch_where_asked(hand, geometry, prepared.candidates, condition)
+                prepared = prepared.take(asked)
             if not len(prepared):
                 continue
             likely = self.ranking.probability(features(geometry, prepared))
@@ -180,6 +186,8 @@ class GeneratingSynthesizer:
             moved = shake(hand, geometry, grasps, settings)
             tried += len(grasps)
             held = np.flatnonzero(moved < 1.0)
+            if 2 * len(held) >= batch:
+                harder = 1.0
             if len(held):
                 found, fruitful = found + len(held), round_
                 known = features(geometry, prepared.take(held), moved[held])

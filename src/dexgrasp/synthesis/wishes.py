@@ -8,6 +8,7 @@ from dexgrasp.geometry import transform_points
 from dexgrasp.hands import HandModel
 from dexgrasp.synthesis.candidates import Candidates
 from dexgrasp.synthesis.condition import Condition
+from dexgrasp.synthesis.contact_maps import contact_map_of
 from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.sampling import unit
 from dexgrasp.synthesis.walls import THICKEST, opposite
@@ -44,6 +45,26 @@ def kept_wishes(
         held = across_a_wall(hand, geometry, candidates)
         wishes["hold the rim"] = held | ~np.isin(candidates.kinds, rims)
     return wishes
+
+
+def touch_where_asked(
+    hand: HandModel, geometry: GraspGeometry, candidates: Candidates, condition: Condition
+) -> Array:
+    """(n,) bool: of the fingertips that touch, also beside their planned contacts, enough do so
+    where asked.
+    """
+    contacts = contact_map_of(hand, geometry.model, candidates.palms, candidates.joints)
+    tips = np.array(hand.link_names)[hand.distal_links]
+    touching = np.zeros(candidates.used.shape, dtype=bool)
+    inside = np.zeros_like(touching)
+    for f, finger in enumerate(hand.finger_names):
+        own = contacts.take(contacts.links == tips[f])
+        nearest = own.take(np.lexsort((-own.strength, own.grasp)))
+        grasps, first = np.unique(nearest.grasp, return_index=True)
+        touching[grasps, f] = True
+        nearest = nearest.take(first)
+        inside[grasps, f] = condition.wanted(nearest.points, nearest.normals, finger)
+    return inside.sum(axis=1) >= REGION_SHARE * np.maximum(touching.sum(axis=1), 1)
 
 
 def free_of(hand: HandModel, geometry: GraspGeometry, candidates: Candidates, finger: int) -> Array:

@@ -19,7 +19,6 @@ from dexgrasp_interfaces.action import PickObject
 from dexgrasp_interfaces.msg import ErrorCode, TrialReport
 from dexgrasp_interfaces.srv import SpawnObject
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.action.client import ActionClient
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -39,6 +38,7 @@ from dexgrasp.objects import object_names
 from dexgrasp_nodes.conversions import picture_from_msg, seconds_from_stamp, trial_result
 from dexgrasp_nodes.node_base import BACKGROUND, LATCHED
 from dexgrasp_nodes.node_parameters import read_parameters
+from dexgrasp_nodes.remote_action import GoalClient
 from dexgrasp_nodes.stack_health import StackHealth
 
 DEFAULT_OBJECTS = "tomato_soup_can,sugar_box,baseball,mustard_bottle,mug"
@@ -84,7 +84,7 @@ class DemoNode(Node):
         self._spawn = self.create_client(SpawnObject, "simulation/spawn_object")
         self._is_active = self.create_client(Trigger, "lifecycle_manager/is_active")
         self._folder = self.create_publisher(String, "results_folder", LATCHED)
-        self._pick = ActionClient(self, PickObject, "pick_object")
+        self._pick = GoalClient(self, PickObject, "pick_object")
         self.create_subscription(TrialReport, "trial_reports", self._on_report, 10)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50)
         self.create_subscription(Image, "overview/image", self._on_image, qos_profile_sensor_data)

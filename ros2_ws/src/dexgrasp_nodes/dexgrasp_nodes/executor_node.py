@@ -62,6 +62,8 @@ from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.withdrawal import Withdrawal
 
 STATE_LOST_AFTER = 0.5  # [s] of wall clock without joint states or palm pose
+# The same where time is simulated: a world that stalls on a busy machine moves nothing meanwhile.
+SIMULATION_LOST_AFTER = 2.0
 STATE_PERIOD = 0.05  # [s] between published states within a phase
 RESULT_POLL = 0.04  # [s]; each look takes Python's lock from the control loop
 RESET_JUMP = 0.10  # [m] from the palm's target: somebody put the hand elsewhere
@@ -98,6 +100,7 @@ class Trial:
     words: str = ""
     preempted: bool = False
     refused_since: float | None = None
+    began: float = field(default_factory=time.monotonic)
     ended: threading.Event = field(default_factory=threading.Event)
 
     def end(self, code: int, words: str) -> None:
@@ -152,6 +155,8 @@ class ExecutorNode(StackNode):
         """Load hand and configuration. Raises UnknownNameError, ConfigError."""
         self._hand = HandModel.load(self.get_parameter("hand").value)
         self._config = ExecutionConfig.load(self.get_parameter("execution").value)
+        simulated = self.get_parameter("use_sim_time").value
+        self._lost_after = SIMULATION_LOST_AFTER if simulated else STATE_LOST_AFTER
 
     def start(self) -> None:
         """Start the control loop."""
@@ -204,7 +209,7 @@ class ExecutorNode(StackNode):
         trial.end(code, words)
 
     def _observe(self) -> Observation:
-        forces = self._forces.newest if self._forces.age < STATE_LOST_AFTER else None
+        forces = self._forces.newest if self._forces.age < self._lost_after else None
         return observation_from_msgs(
             present(self._joints.newest, "joint state"),
             present(self._palm.newest, "palm pose"),
@@ -213,9 +218,11 @@ class ExecutorNode(StackNode):
         )
 
     def _advance(self, trial: Trial) -> None:
-        if max(self._joints.age, self._palm.age) > STATE_LOST_AFTER:
-            words = f"no joint state or palm pose for {STATE_LOST_AFTER} s; the hand holds"
-            self._drop(ErrorCode.STATE_LOST, words)
+        if max(self._joints.age, self._palm.age) > self._lost_after:
+            # A goal right after a spawn, which holds up the world, may be before the first state.
+            if time.monotonic() - trial.began > self._lost_after:
+                words = f"no joint state or palm pose for {self._lost_after} s; the hand holds"
+                self._drop(ErrorCode.STATE_LOST, words)
             return
         observation = self._observe()
         try:
@@ -388,7 +395,7 @@ class ExecutorNode(StackNode):
         if not self.active or self._loop is None:
             return super().health()
         statistics = self._loop.statistics()
-        lost = self._joints.age > STATE_LOST_AFTER
+        lost = self._joints.age > self._lost_after
         late = statistics["period_error_p99_ms"] > 5.0
         words = "no joint states" if lost else "late" if late else "in time"
         level = DiagnosticStatus.WARN if lost or late else DiagnosticStatus.OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,18 +28,37 @@ class RemoteError(DexgraspError):
         self.code = code
 
 
+class GoalClient(ActionClient):
+    """An action client that cannot lose the answer to a goal.
+
+    Kilted's `send_goal_async` registers a future, lets go of its lock and then puts another
+    future in the place of the first: an answer that comes in between reaches only the first.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lock = threading.RLock()
+
+    def send_goal_async(self, *args: Any, **kwargs: Any) -> Future:
+        """See `ActionClient.send_goal_async`; no answer is taken before it returns."""
+        with self._lock:
+            return super().send_goal_async(*args, **kwargs)
+
+
 class RemoteAction:
     """Client of an action whose silence has the error code `code`.
 
     A server that dies is known by its DDS endpoints: they vanish when its lease ends, even
     if a new process of the same name is up by then, which would never answer the old goal.
+    Its slowness is measured by the node's clock: where the machine is slow, so is a simulation,
+    and a paused one takes no time from anybody.
     """
 
     def __init__(self, node: Node, kind: Any, name: str, group: CallbackGroup, code: int) -> None:
         self._node = node
         self._name = name
         self._code = code
-        self._client = ActionClient(node, kind, name, callback_group=group)
+        self._client = GoalClient(node, kind, name, callback_group=group)
         self._servers: set[tuple[int, ...]] = set()
         self._looked = 0.0
 
@@ -60,7 +80,7 @@ class RemoteAction:
         self._servers = self._find_servers()
         if not self._servers:
             raise RemoteError(self._code, f"nobody offers the action {self._name}")
-        deadline = time.monotonic() + limit
+        deadline = self._now() + limit
         sent = self._client.send_goal_async(goal, on_feedback)
         self._wait(sent.done, deadline)
         handle: Any = sent.result()
@@ -90,16 +110,19 @@ class RemoteAction:
         while not condition():
             check()
             self._check_server()
-            if time.monotonic() > deadline:
+            if self._now() > deadline:
                 raise RemoteError(self._code, f"{self._name} did not answer in time")
             time.sleep(POLL)
 
     def _wait_for_end(self, answer: Future) -> None:
         """Give a cancelled goal the time to end safely, unless its server is dead."""
         try:
-            self._wait(answer.done, time.monotonic() + CANCEL_WAIT)
+            self._wait(answer.done, self._now() + CANCEL_WAIT)
         except RemoteError as error:
             self._node.get_logger().warning(f"after the cancellation: {error}")
+
+    def _now(self) -> float:
+        return 1e-9 * self._node.get_clock().now().nanoseconds
 
     def _check_server(self) -> None:
         now = time.monotonic()

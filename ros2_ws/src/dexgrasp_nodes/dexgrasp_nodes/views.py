@@ -21,6 +21,7 @@ from dexgrasp_nodes.remote_action import POLL, RemoteError
 from dexgrasp_nodes.streams import Stream
 
 LOOKS = 5  # images without what is looked for before it is declared absent
+SILENCE = 5.0  # [s] of wall clock without joint states
 Found = TypeVar("Found")
 
 
@@ -53,12 +54,13 @@ class Eyes:
     ) -> Found:
         """What `find` makes of an image taken from now on.
 
-        limit: [s].  check: is called while waiting and raises to give up.
+        limit: [s] of ROS time.  check: is called while waiting and raises to give up.
         Raises what `find` raised of `LOOKS` images, and RemoteError when there are none.
         """
-        begin, deadline = self._now(), time.monotonic() + limit
+        begin = self._now()
         looks = 0
-        while time.monotonic() < deadline:
+        while (now := self._now()) < begin + limit:
+            begin = min(begin, now)  # a new bridge begins at zero
             check()
             seen = self._objects.poll()
             if seen is None or seconds_from_stamp(seen.header.stamp) < begin:
@@ -83,8 +85,9 @@ class Eyes:
 
     def _now(self) -> float:
         """Time of the newest joint state [s], which is nearer than that of /clock."""
-        joints = self._joints.poll()
-        if joints is None:
+        self._joints.take_all()
+        joints = self._joints.newest
+        if joints is None or self._joints.age > SILENCE:
             raise RemoteError(ErrorCode.STATE_LOST, "no joint states: is the bridge running?")
         return seconds_from_stamp(joints.header.stamp)
 
