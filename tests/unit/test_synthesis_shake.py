@@ -12,6 +12,7 @@ from dexgrasp.evaluation.plausibility import plausibilities
 from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.objects import load_object
 from dexgrasp.synthesis import Condition, GraspGeometry, SynthesisConfig, make_synthesizer
+from dexgrasp.synthesis.filters import by_turns
 from dexgrasp.synthesis.shake import shake
 from dexgrasp.types import concatenated
 
@@ -93,3 +94,16 @@ def test_only_sets_of_one_hand_are_joined(grasps) -> None:
     assert len(concatenated([grasps, grasps])) == 16
     with pytest.raises(GraspError, match="one hand in one frame"):
         concatenated([grasps, replace(grasps, hand="other")])
+
+
+def test_the_list_of_a_bowl_has_every_kind(hand) -> None:
+    bowl = load_object("bowl")
+    geometry = GraspGeometry(bowl, bowl.T_table_object, 0.0)
+    found = make_synthesizer("search", check="shake").synthesize(hand, geometry, 40, seed=2)
+    assert {"power", "rim"} < set(found.kind)
+
+
+def test_kinds_take_turns_each_in_its_order() -> None:
+    kinds = ["a", "a", "a", "b", "c", "b"]
+    assert [kinds[row] for row in by_turns(kinds)] == ["a", "b", "c", "a", "b", "a"]
+    assert by_turns(kinds).tolist() == [0, 3, 4, 1, 5, 2]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ SWEEP = np.array([0.0, 0.015, 0.03, 0.05, 0.075, 0.10])
 GAP_WEIGHT = 20.0  # of a squared gap [m2] against the residual, in the order of candidates
 MAX_FACING = -0.4  # cosine between the finger's and the object's normal at a contact
 TABLE_MARGIN = 0.002  # [m] that covering spheres may reach into the table on the way in
+NEAR, ALIKE = 0.02, 0.35  # [m], [rad] within which two palms are one grasp
 SELF_MARGIN = 0.001  # [m] that covering spheres of the opened fingers may overlap
 
 
@@ -122,7 +124,8 @@ def squeezed(
 ) -> Prepared:
     """Every candidate with its hands and how badly its forces balance."""
     n = len(candidates)
-    grasp, (squeeze, pregrasp) = candidates.joints.copy(), np.zeros((2, *candidates.joints.shape))
+    grasp = candidates.joints.copy()
+    squeeze, pregrasp = np.zeros_like(grasp), np.zeros_like(grasp)
     residual = np.zeros(n)
     if not n:
         return Prepared(candidates, grasp, squeeze, pregrasp, residual, np.zeros(0, dtype=int))
@@ -164,19 +167,32 @@ def clear_approach(
     return clear
 
 
-def diverse(prepared: Prepared, count: int) -> Prepared:
-    """The first `count` that differ from better ones, then the rest as needed."""
+def by_turns(kinds: Iterable[str]) -> Array:
+    """(n,) rows that take from each kind in turn, each kind in its own order."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for kind in kinds:
+        turns.append(seen[kind])
+        seen[kind] += 1
+    return np.argsort(turns, kind="stable")
+
+
+def diverse(prepared: Prepared, count: int, apart: float = NEAR, turned: float = ALIKE) -> Prepared:
+    """The first `count` that differ from better ones, then the rest as needed.
+
+    Two palms differ that are `apart` [m] from each other or `turned` [rad].
+    """
     chosen: list[int] = []
     rest: list[int] = []
     palms = prepared.candidates.palms
     for n in range(len(prepared)):
         pose = palms[n : n + 1]
         others = palms[chosen]
-        near = np.linalg.norm(others[:, :3, 3] - pose[:, :3, 3], axis=1) < 0.02
+        near = np.linalg.norm(others[:, :3, 3] - pose[:, :3, 3], axis=1) < apart
         if len(chosen) and near.any():
             close = others[near]
             turn = rotation_between(np.repeat(pose, len(close), axis=0), close)
-            if (np.linalg.norm(turn, axis=1) < 0.35).any():
+            if (np.linalg.norm(turn, axis=1) < turned).any():
                 rest.append(n)
                 continue
         chosen.append(n)
