@@ -198,7 +198,9 @@ class Stack:
             )[0]
             if result.error_code == ErrorCode.OK and report.success:
                 judged = self.until(
-                    lambda start=before: [r for r in self.reports[start:] if r.finished and r.intention_judged],
+                    lambda start=before: [
+                        r for r in self.reports[start:] if r.finished and r.intention_judged
+                    ],
                     "a report with the intention",
                     20.0,
                 )[0]
