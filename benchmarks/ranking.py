@@ -22,6 +22,7 @@ import typer
 import yaml
 from ranking_report import Trials, by_kind, joined_trials, show
 from scipy.spatial.transform import Rotation
+from synthesis_judge import MAX_DEPTH
 
 from dexgrasp.config import resource_path
 from dexgrasp.errors import ConfigError, DexgraspError
@@ -53,7 +54,6 @@ KINDS = ("whole", "completed")
 PROTOCOL = "six_directions"
 FRICTION, MASS = (0.3, 0.8), (0.7, 1.3)  # of the object; factor of the protocol's mass
 PALM_POSITION, PALM_ROTATION = 0.003, float(np.deg2rad(3.0))  # [m], [rad] about each axis
-MAX_DEPTH = 1e-3  # [m] inside the true object (issue 4)
 RIDGES = (3.0, 10.0, 30.0, 100.0)  # in trials
 HEADER = """\
 # Weights of the success probability (dexgrasp.synthesis.ranking), written by `make fit-ranking`.
