@@ -26,6 +26,7 @@ from dexgrasp.evaluation.pick import PickRecord
 from dexgrasp.evaluation.pool import in_processes
 from dexgrasp.evaluation.report import plain
 from dexgrasp.execution import ExecutionConfig
+from dexgrasp.execution.control import CONTROLLERS
 from dexgrasp.hands import hand_names
 from dexgrasp.synthesis import CHECKS, GENERATORS
 
@@ -46,6 +47,7 @@ def run(
     conditions: Annotated[str, typer.Option(help="of nominal, disturbed")] = ",".join(CONDITIONS),
     synthesizer: Annotated[str, typer.Option(help=f"of {', '.join(GENERATORS)}")] = "optimize",
     check: Annotated[str, typer.Option(help=f"of {', '.join(CHECKS)}")] = "lift",
+    controllers: Annotated[str, typer.Option(help=f"of {', '.join(CONTROLLERS)}")] = "reactive",
     processes: Annotated[int, typer.Option(min=1, max=MOST_PROCESSES)] = MOST_PROCESSES,
     output: Annotated[Path, typer.Option(help="one line for each trial")] = Path(
         "results/execution.jsonl"
@@ -56,8 +58,9 @@ def run(
     chosen = choices(listed(objects, list(SETS), "--objects"), meshes, half, only)
     jobs = [
         PickJob(hand, choice, seed, positive("--attempts", attempts), synthesizer, check,
-                condition == "disturbed")
+                condition == "disturbed", controller)
         for seed in range(positive("--seeds", seeds))
+        for controller in listed(controllers, list(CONTROLLERS), "--controllers")
         for condition in listed(conditions, list(CONDITIONS), "--conditions")
         for hand in listed(hands, hand_names(), "--hands")
         for choice in chosen

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dexgrasp.errors import ExecutionError, GraspError
+from dexgrasp.errors import ConfigError, ExecutionError, GraspError
 from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase, fault_words
 from dexgrasp.execution.phases import FAULT_WORDS
 from dexgrasp.hands import HandModel
@@ -252,3 +252,15 @@ def test_every_fault_has_words() -> None:
         assert fault_words(fault)
     assert "ran out of time" in fault_words(Fault.LIFT_TIMEOUT)
     assert set(FAULT_WORDS) < set(Fault)
+
+
+def test_open_loop_goes_by_the_clock_and_ends_at_the_planned_squeeze() -> None:
+    executor, plant = GraspExecutor(HAND, CONFIG, 1, "open_loop"), Plant(touch=False)
+    executor.start(grasps())
+    assert run(executor, plant)[-1] == Phase.DONE
+    np.testing.assert_allclose(plant.joints[0], grasps().squeeze[0], atol=1e-6)
+
+
+def test_an_unknown_controller_is_refused() -> None:
+    with pytest.raises(ConfigError, match="known: open_loop, reactive"):
+        GraspExecutor(HAND, CONFIG, 1, "telepathy")

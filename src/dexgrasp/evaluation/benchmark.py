@@ -36,7 +36,7 @@ class PickJob:
     """One trial to run.
 
     attempts: at most so many.  synthesizer, check: of `make_synthesizer`.  disturbed: with the
-    errors of `Disturbance`.
+    errors of `Disturbance`.  controller: of `dexgrasp.execution.control.CONTROLLERS`.
     """
 
     hand: str
@@ -46,6 +46,7 @@ class PickJob:
     synthesizer: str = "optimize"
     check: str = "lift"
     disturbed: bool = False
+    controller: str = "reactive"
 
 
 def mesh_choices(folder: Path) -> list[ObjectChoice]:
@@ -121,6 +122,7 @@ def _run(job: PickJob) -> PickRecord:
             simulation.table_height,
             job.attempts,
             Disturbance() if job.disturbed else None,
+            job.controller,
         )
     finally:
         backend.close()

@@ -123,14 +123,16 @@ def pick(
     table_height: float,
     attempts: int = 1,
     disturbance: Disturbance | None = None,
+    controller: str = "reactive",
 ) -> PickRecord:
     """Try to lift an object alone on the table of a backend of one world.
 
     A fault ends an attempt with its code and words. After one that another grasp may mend the
     hand withdraws and looks again, until it has tried `attempts` times.
+    controller: of `dexgrasp.execution.control.CONTROLLERS`.
     """
     backend.load([placement])
-    picker = _Picker(backend, synthesizer, execution, table_height, seed, disturbance)
+    picker = _Picker(backend, synthesizer, execution, table_height, seed, disturbance, controller)
     record = PickRecord(placement.model.name, backend.hand.name, seed)
     for index in range(attempts):
         if index:
@@ -157,7 +159,9 @@ class _Picker:
         table_height: float,
         seed: int,
         disturbance: Disturbance | None,
+        controller: str = "reactive",
     ) -> None:
+        self._controller = controller
         self._backend, self._synthesizer, self._execution = backend, synthesizer, execution
         self._table_height, self._seed, self._disturbance = table_height, seed, disturbance
         self._rng = np.random.default_rng([seed, 5])
@@ -244,7 +248,7 @@ class _Picker:
     def _execute(self, attempt: Attempt, grasp: GraspSet) -> None:
         """Run the phases and judge what becomes of the object."""
         backend = self._backend
-        executor = GraspExecutor(backend.hand, self._execution, backend.worlds)
+        executor = GraspExecutor(backend.hand, self._execution, backend.worlds, self._controller)
         executor.start(grasp)
         trial, grip = SimulationTrial(self._table_height), GripWatch(backend.worlds)
         observe = backend.observe

@@ -8,6 +8,7 @@ import numpy as np
 
 from dexgrasp.errors import ExecutionError
 from dexgrasp.execution.config import ExecutionConfig
+from dexgrasp.execution.control import make_controller
 from dexgrasp.execution.phases import CARRYING, FINISHED, NEXT_PHASE, Fault, Phase
 from dexgrasp.geometry import interpolate_poses, minimum_jerk, rotation_between
 from dexgrasp.hands import HandModel
@@ -24,9 +25,17 @@ class GraspExecutor:
     feel the object. N = 1 on a robot, N = many in evaluation: the code is the same.
     """
 
-    def __init__(self, hand: HandModel, config: ExecutionConfig, worlds: int = 1) -> None:
+    def __init__(
+        self,
+        hand: HandModel,
+        config: ExecutionConfig,
+        worlds: int = 1,
+        controller: str = "reactive",
+    ) -> None:
+        """controller: of `dexgrasp.execution.control.CONTROLLERS`. Raises ConfigError."""
         self.hand = hand
         self.config = config
+        self.controller = make_controller(controller, hand, config, worlds)
         self.phase = np.full(worlds, Phase.IDLE, dtype=np.int64)
         self.fault = np.full(worlds, Fault.NONE, dtype=np.int64)
         self.touching = np.zeros((worlds, len(hand.finger_names)), dtype=bool)
@@ -35,6 +44,7 @@ class GraspExecutor:
         self._last_time = np.full(worlds, np.nan)
         self._palm = np.zeros((worlds, 4, 4))
         self._joints = np.zeros((worlds, hand.joint_count))
+        self._sent = np.zeros((worlds, hand.joint_count))
         self._has_target = np.zeros(worlds, dtype=bool)
         self._start_palm = np.zeros((worlds, 4, 4))
         self._start_joints = np.zeros((worlds, hand.joint_count))
@@ -94,6 +104,7 @@ class GraspExecutor:
         self._cancelled[rows] = False
         self._last_time[rows] = np.nan  # a simulator may have gone back to zero since
         self.fault[rows] = Fault.NONE
+        self.controller.start(rows, grasps)
         self._enter(rows, Phase.APPROACH)
 
     def cancel(self, worlds: Array | None = None) -> None:
@@ -124,18 +135,21 @@ class GraspExecutor:
         if (fresh & ~usable).any():
             raise ExecutionError("the first observation holds NaN: there is nothing to hold yet")
         self._palm[fresh] = observation.T_world_palm[fresh]
-        self._joints[fresh] = observation.joint_position[fresh]
+        self._joints[fresh] = self._sent[fresh] = observation.joint_position[fresh]
         self._has_target[:] = True
         self.touching = self._sense(observation)
-        previous = self._joints.copy()
         for phase, run in self._run.items():
             rows = np.flatnonzero((self.phase == phase) & (self.fault != Fault.BAD_OBSERVATION))
             if len(rows):
                 self._advance(rows, phase, run, observation)
         limit = np.minimum(self.config.joint_speed_limit, self.hand.velocity_limit)
         reach = limit * np.maximum(dt, 0.0)[:, None]
-        self._joints = self.hand.clip(np.clip(self._joints, previous - reach, previous + reach))
-        return Command(self._joints.copy(), self._palm.copy())
+        nominal = Command(self._joints.copy(), self._palm.copy())
+        command = self.controller.command(self.phase, nominal, observation)
+        within = np.clip(command.joint_position, self._sent - reach, self._sent + reach)
+        # Where nothing runs any more, what was sent last stays in force.
+        self._sent = np.where(self.finished[:, None], self._sent, self.hand.clip(within))
+        return Command(self._sent.copy(), command.T_world_palm)
 
     def _rows(self, worlds: Array | None) -> Array:
         return np.arange(len(self.phase)) if worlds is None else np.asarray(worlds)
@@ -192,11 +206,15 @@ class GraspExecutor:
 
     def _sense(self, observation: Observation) -> Array:
         """(N, F) fingers that feel something, by force where sensed, else by stalled joints."""
-        lag = np.abs(self._joints - observation.joint_position)
+        lag = np.abs(self._sent - observation.joint_position)
         stalled = (lag > 0.06) & (np.abs(observation.joint_velocity) < 0.05)
         by_stall = (stalled[:, None, :] & self._joint_of_finger[None]).any(axis=2)
         force = observation.finger_force
         return np.where(np.isnan(force), by_stall, force > self.config.touch_force)
+
+    def _felt(self, rows: Array) -> Array:
+        """(k, F) fingers whose touch ends a motion."""
+        return self.touching[rows] & self.controller.feels
 
     def _timed_pose(self, rows: Array, goal: Array, speed: float) -> tuple[Array, Array]:
         """Palm targets on the way to `goal` since the phase began, and whether it ended."""
@@ -265,7 +283,7 @@ class GraspExecutor:
         measured = observation.T_world_palm[rows, :3, 3]
         remaining = np.linalg.norm(goal[:, :3, 3] - measured, axis=1)
         lag = np.linalg.norm(palm[:, :3, 3] - measured, axis=1)
-        touched = self.touching[rows].any(axis=1) & (remaining < self.config.cover_slack)
+        touched = self._felt(rows).any(axis=1) & (remaining < self.config.cover_slack)
         done = touched | (ended & self._arrived(rows, goal, observation))
         fault = np.where(lag > self.config.blocked_lag, Fault.COVER_BLOCKED, Fault.NONE)
         return palm, self._pregrasp[rows], done, fault
@@ -274,15 +292,16 @@ class GraspExecutor:
         """Close each finger along its stroke until it touches; those that touch wait."""
         travel = np.abs(self._grasp[rows] - self._pregrasp[rows]).max(axis=1)
         pace = self.config.closing_speed / np.maximum(travel, 1e-3)
-        stroke = np.minimum(self.time_in_phase[rows] * pace, 1.0 + self.config.overclose)
-        newly = self.touching[rows] & ~self._latched[rows] & (stroke > 0.3)[:, None]
+        longest = 1.0 + self.config.overclose * self.controller.feels
+        stroke = np.minimum(self.time_in_phase[rows] * pace, longest)
+        newly = self._felt(rows) & ~self._latched[rows] & (stroke > 0.3)[:, None]
         self._latched[rows] |= newly
         self._stroke[rows] = np.where(self._latched[rows], self._stroke[rows], stroke[:, None])
         share = self._stroke[rows] @ self._joint_of_finger.astype(float)
         idle = ~self._joint_of_finger.any(axis=0)
         share[:, idle] = np.minimum(stroke, 1.0)[:, None]
         joints = self._pregrasp[rows] + share * (self._grasp[rows] - self._pregrasp[rows])
-        done = self._latched[rows].all(axis=1) | (stroke >= 1.0 + self.config.overclose)
+        done = self._latched[rows].all(axis=1) | (stroke >= longest)
         self._held_joints[rows[done]] = joints[done]
         return self._palm[rows], joints, done, self._ok(rows)
 
@@ -291,7 +310,7 @@ class GraspExecutor:
         ramp = minimum_jerk(self.time_in_phase[rows] / self.config.squeeze_time)[:, None]
         joints = self._held_joints[rows] + ramp * (self._squeeze[rows] - self._grasp[rows])
         done = self.time_in_phase[rows] > self.config.squeeze_time + self.config.settle_time
-        empty = done & (self.touching[rows].sum(axis=1) < 2)
+        empty = done & (self.touching[rows].sum(axis=1) < 2) & self.controller.feels
         fault = np.where(empty, Fault.NOTHING_GRASPED, Fault.NONE)
         return self._palm[rows], joints, done, fault
 
@@ -299,7 +318,7 @@ class GraspExecutor:
         """Fault OBJECT_LOST where fewer than two fingers have carried for `lost_time`."""
         force = observation.finger_force[rows]
         carrying = np.where(np.isnan(force), self.touching[rows], force > self.config.lost_force)
-        loose = carrying.sum(axis=1) < 2
+        loose = (carrying.sum(axis=1) < 2) & self.controller.feels
         since = np.where(
             np.isnan(self._lost_since[rows]), observation.time[rows], self._lost_since[rows]
         )

@@ -36,6 +36,7 @@ from dexgrasp.errors import (
 )
 from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase, fault_words
 from dexgrasp.execution.carry import withdrawal
+from dexgrasp.execution.control import make_controller
 from dexgrasp.execution.safety_config import REJECTIONS
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array, Command, GraspSet, Observation
@@ -117,6 +118,7 @@ class ExecutorNode(StackNode):
         super().__init__("executor")
         self.declare_parameter("hand", "allegro_right")
         self.declare_parameter("execution", "default")
+        self.declare_parameter("controller", "reactive")
         self.declare_parameter("control_rate", 125.0)
         self._joints = Stream(self, JointState, "joint_states", qos_profile_sensor_data)
         self._palm = Stream(
@@ -155,6 +157,8 @@ class ExecutorNode(StackNode):
         """Load hand and configuration. Raises UnknownNameError, ConfigError."""
         self._hand = HandModel.load(self.get_parameter("hand").value)
         self._config = ExecutionConfig.load(self.get_parameter("execution").value)
+        self._controller = str(self.get_parameter("controller").value)
+        make_controller(self._controller, self._hand, self._config, 1)  # a wrong name ends here
         simulated = self.get_parameter("use_sim_time").value
         self._lost_after = SIMULATION_LOST_AFTER if simulated else STATE_LOST_AFTER
 
@@ -308,7 +312,7 @@ class ExecutorNode(StackNode):
             return self._trial
 
     def _grasp_machine(self, request: ExecuteGrasp.Goal, grasps: GraspSet) -> GraspExecutor:
-        machine = GraspExecutor(self._hand, self._config, 1)
+        machine = GraspExecutor(self._hand, self._config, 1, self._controller)
         machine.start(grasps, place_back=request.place_back)
         return machine
 
