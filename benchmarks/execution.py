@@ -45,7 +45,7 @@ def run(
     seeds: Annotated[int, typer.Option(help="trials of each object and hand")] = 5,
     attempts: Annotated[int, typer.Option(help="of each trial, at most")] = 3,
     conditions: Annotated[str, typer.Option(help="of nominal, disturbed")] = ",".join(CONDITIONS),
-    synthesizer: Annotated[str, typer.Option(help=f"of {', '.join(GENERATORS)}")] = "optimize",
+    synthesizer: Annotated[str, typer.Option(help=f"of {', '.join(GENERATORS)}")] = "search",
     check: Annotated[str, typer.Option(help=f"of {', '.join(CHECKS)}")] = "lift",
     controllers: Annotated[str, typer.Option(help=f"of {', '.join(CONTROLLERS)}")] = "reactive",
     processes: Annotated[int, typer.Option(min=1, max=MOST_PROCESSES)] = MOST_PROCESSES,

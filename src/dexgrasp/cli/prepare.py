@@ -21,7 +21,7 @@ def prepare() -> None:
         backend = make_backend("mujoco", HandModel.load(name), SimulationConfig.load())
         placement = random_placement(load_object("mug"), 0.0, seed=0)
         pick(
-            backend, make_synthesizer("optimize", small), ExecutionConfig.load(), placement, 0, 0.0
+            backend, make_synthesizer("search", small), ExecutionConfig.load(), placement, 0, 0.0
         )
         backend.close()
     print(f"kernels are compiled ({time.monotonic() - start:.0f} s)")

@@ -43,7 +43,7 @@ class PickJob:
     object: ObjectChoice
     seed: int
     attempts: int = 1
-    synthesizer: str = "optimize"
+    synthesizer: str = "search"
     check: str = "lift"
     disturbed: bool = False
     controller: str = "reactive"

@@ -48,7 +48,7 @@ class SynthesisNode(StackNode):
     def __init__(self) -> None:
         super().__init__("synthesis")
         self.declare_parameter("hand", "allegro_right")
-        self.declare_parameter("synthesizer", "optimize")
+        self.declare_parameter("synthesizer", "search")
         self.declare_parameter("check", "lift")
         self.declare_parameter("synthesis", "default")
         self.declare_parameter("count", 8)
