@@ -39,7 +39,9 @@ class Scripted:
 
     def synthesize(self, hand, geometry: GraspGeometry, count, seed=0, condition=Condition()):  # noqa: B008
         if Scripted.known is None:
-            small = SynthesisConfig.load().model_copy(update={"samples": 64, "check_candidates": 4})
+            shipped = SynthesisConfig.load()
+            check = shipped.check.model_copy(update={"candidates": 4, "rounds": 1})
+            small = shipped.model_copy(update={"samples": 64, "check": check})
             inner = make_synthesizer("optimize", small)
             Scripted.known = inner.synthesize(hand, geometry, count, seed, condition)
         change = self.script[len(self.seeds)]

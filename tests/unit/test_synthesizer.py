@@ -12,7 +12,9 @@ from dexgrasp.objects import ObjectModel, load_object
 from dexgrasp.synthesis import GraspGeometry, SynthesisConfig, make_synthesizer
 from dexgrasp.synthesis.check import side_directions
 
-QUICK = SynthesisConfig.load().model_copy(update={"samples": 96, "check_candidates": 0})
+SHIPPED = SynthesisConfig.load()
+CHECK = SHIPPED.check.model_copy(update={"candidates": 6, "survivors": 3, "rounds": 1})
+QUICK = SHIPPED.model_copy(update={"samples": 96, "check": CHECK})
 
 
 def can() -> GraspGeometry:
@@ -53,8 +55,7 @@ def test_one_seed_gives_one_answer() -> None:
 
 def test_physics_puts_a_grasp_that_lifts_first() -> None:
     hand = HandModel.load("allegro_right")
-    config = QUICK.model_copy(update={"check_candidates": 6, "check_survivors": 3})
-    grasps = make_synthesizer("optimize", config).synthesize(hand, can(), 6, seed=1)
+    grasps = make_synthesizer("optimize", QUICK).synthesize(hand, can(), 6, seed=1)
     assert grasps.score[0] > 0.5
     assert (np.diff(grasps.score) <= 0.0).all()
 

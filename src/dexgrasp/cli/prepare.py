@@ -16,12 +16,12 @@ def prepare() -> None:
     from dexgrasp.synthesis import SynthesisConfig, make_synthesizer
 
     start = time.monotonic()
-    small = SynthesisConfig.load().model_copy(update={"samples": 32, "check_candidates": 2})
+    shipped = SynthesisConfig.load()
+    check = shipped.check.model_copy(update={"candidates": 2, "rounds": 1})
+    small = shipped.model_copy(update={"check": check})
     for name in hand_names():
         backend = make_backend("mujoco", HandModel.load(name), SimulationConfig.load())
         placement = random_placement(load_object("mug"), 0.0, seed=0)
-        pick(
-            backend, make_synthesizer("search", small), ExecutionConfig.load(), placement, 0, 0.0
-        )
+        pick(backend, make_synthesizer("search", small), ExecutionConfig.load(), placement, 0, 0.0)
         backend.close()
     print(f"kernels are compiled ({time.monotonic() - start:.0f} s)")

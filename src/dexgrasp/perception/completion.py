@@ -8,7 +8,7 @@ openings that are seen (a bowl's inside, a mug's handle) stay open.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import trimesh
@@ -19,6 +19,7 @@ from dexgrasp.geometry import inverse, transform_points
 from dexgrasp.objects import ObjectModel, SignedDistance
 from dexgrasp.objects.manifold import simplified
 from dexgrasp.objects.pieces import convex_pieces
+from dexgrasp.perception.balance import toward_head
 from dexgrasp.perception.carving import carve
 from dexgrasp.perception.cloud import thin_to
 from dexgrasp.perception.distance import distance_from_field
@@ -28,8 +29,10 @@ from dexgrasp.perception.symmetry import find_symmetry
 from dexgrasp.perception.view import ViewModel
 from dexgrasp.types import Array, DetectedObject
 
-DENSITY = 400.0  # [kg/m3], a filled package; what a cloud cannot tell
-MASS_RANGE = (0.05, 1.0)  # [kg]
+# What a cloud cannot tell: rather too heavy, because what is held too loosely falls.
+DENSITY = 900.0  # [kg/m3], a full bottle
+METAL = 3000.0  # [kg/m3], a tool with a head, handle included
+MASS_RANGE = (0.05, 1.2)  # [kg]
 FRICTION = 0.6
 FEWEST_POINTS = 30
 SPACING, MOST_POINTS = 0.003, 4000
@@ -88,8 +91,18 @@ def complete(detected: DetectedObject) -> CompletedObject:
     T_object_world = inverse(T)
     axis = transform_points(T_object_world, np.array([[*symmetry.center, 0.0]]))[0, :2]
     model = _model(f"object_{detected.identifier}", surface, axis)
+    shift = toward_head(solid < 0.0, spacing)
+    if shift.any():
+        model = _heavy(model, shift)
     seen = _seen(model.mesh, transform_points(T_object_world, cloud))
     return CompletedObject(**vars(model), distance=distance, seen=seen, symmetry=symmetry.kind)
+
+
+def _heavy(model: ObjectModel, shift: Array) -> ObjectModel:
+    """The same with a metal head, towards which the centre of mass moves by `shift` (3,) [m]."""
+    mass = float(np.clip(METAL * model.mesh.volume, *MASS_RANGE))
+    com, inertia = np.asarray(model.com) + shift, model.inertia * (mass / model.mass)
+    return replace(model, com=com, mass=mass, inertia=inertia)
 
 
 def _model(name: str, surface: trimesh.Trimesh, axis: Array) -> ObjectModel:

@@ -10,21 +10,21 @@ from dexgrasp.execution import ExecutionConfig, GraspExecutor, Phase
 from dexgrasp.geometry import inverse
 from dexgrasp.hands import HandModel
 from dexgrasp.simulation import MujocoBackend, SimulationConfig
-from dexgrasp.synthesis.config import SynthesisConfig
+from dexgrasp.synthesis.config import CheckConfig
 from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.types import GraspSet, ObjectPlacement
 
 CONTROL_PERIOD = 0.02
 LIFT = 0.06
-HEAVIER, SLIPPERIER = 1.3, 0.7  # the stressed object against the perceived one
+HEAVIER, SLIPPERIER = 1.1, 0.8  # the stressed object against the perceived one
 LONGEST = 8.0  # [s] of one trial
 
 
-def check_execution(config: SynthesisConfig) -> ExecutionConfig:
+def check_execution(config: CheckConfig) -> ExecutionConfig:
     """The executor's own figures with a short approach, lift and hold."""
     return ExecutionConfig.load().model_copy(
         update={
-            "clearance": config.check_clearance,
+            "clearance": config.clearance,
             "travel_height": 0.0,
             "cover_speed": 0.25,
             "lift_height": LIFT,
@@ -35,21 +35,21 @@ def check_execution(config: SynthesisConfig) -> ExecutionConfig:
 
 
 def try_in_physics(
-    hand: HandModel, geometry: GraspGeometry, grasps: GraspSet, config: SynthesisConfig
+    hand: HandModel, geometry: GraspGeometry, grasps: GraspSet, config: CheckConfig
 ) -> GraspSet:
     """The grasps ordered by how well they lift the perceived shape, and scored so.
 
     Every grasp is tried as planned; those that lift are tried again with the palm displaced
-    by `check_shift` to two sides on a heavier, more slippery object. The score is the mean
+    by `shift` to two sides on a heavier, more slippery object. The score is the mean
     steadiness, 1 / (1 + slip / 1 cm) of those that lift and 0 of the others, less a fifth
     for fewer than three touching fingers; grasps that never lift keep a tenth of theirs.
     """
     planned = steadiness(hand, geometry, grasps, config, np.zeros((len(grasps), 3)))
     score = 0.1 * grasps.score
     best = np.flatnonzero(planned > 0.0)
-    best = best[np.argsort(-planned[best], kind="stable")][: config.check_survivors]
+    best = best[np.argsort(-planned[best], kind="stable")][: config.survivors]
     if len(best):
-        across = side_directions(grasps.approach[best]) * config.check_shift
+        across = side_directions(grasps.approach[best]) * config.shift
         shifts = np.concatenate([across, -across])
         model = geometry.model
         worse = replace(
@@ -82,13 +82,13 @@ def steadiness(
     hand: HandModel,
     geometry: GraspGeometry,
     grasps: GraspSet,
-    config: SynthesisConfig,
+    config: CheckConfig,
     shifts: np.ndarray,
 ) -> np.ndarray:
     """(n,) steadiness in [0, 1] of grasps whose palm is displaced by `shifts` (n, 3) [m]."""
     simulation = SimulationConfig.load().model_copy(
         update={
-            "timestep": config.check_timestep,
+            "timestep": config.timestep,
             "table_height": geometry.table_height,
             "noslip_iterations": 0,  # creep does not show in three seconds
         }

@@ -71,6 +71,24 @@ class ShakeConfig(BaseModel):
     patience: int = Field(ge=1)
 
 
+class CheckConfig(BaseModel):
+    """The trial from the table of a shape that is only guessed.
+
+    candidates: tried at once, of which `survivors` again under stress: with the palm displaced
+    by `shift` to two sides.  rounds: of such trials at most, until a score of `good`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    candidates: int = Field(ge=1)
+    survivors: int = Field(ge=1)
+    rounds: int = Field(ge=1)
+    good: float = Field(ge=0.0, le=1.0)
+    shift: float = Field(ge=0.0)
+    clearance: float = Field(gt=0.0)
+    timestep: float = Field(gt=0.0)
+
+
 class SynthesisConfig(BaseModel):
     """Figures of `config/synthesis/default.yaml`, where each has its unit and meaning."""
 
@@ -91,11 +109,7 @@ class SynthesisConfig(BaseModel):
     max_object_extent: float = Field(gt=0.0)
     workspace_radius: float = Field(gt=0.0)
     shake: ShakeConfig
-    check_candidates: int = Field(ge=0)
-    check_survivors: int = Field(ge=1)
-    check_shift: float = Field(ge=0.0)
-    check_clearance: float = Field(gt=0.0)
-    check_timestep: float = Field(gt=0.0)
+    check: CheckConfig
 
     @classmethod
     def load(cls, name: str = "default") -> SynthesisConfig:

@@ -99,7 +99,7 @@ class GeneratingSynthesizer:
         if self.check == "shake":
             yield from self._shaken(hand, geometry, count, seed, condition)
         else:
-            yield self._lifted(hand, geometry, count, seed, condition)
+            yield from self._lifted(hand, geometry, count, seed, condition)
 
     def _lifted(
         self,
@@ -108,14 +108,20 @@ class GeneratingSynthesizer:
         count: int,
         seed: int,
         condition: Condition,
-    ) -> GraspSet:
+    ) -> Iterator[GraspSet]:
+        """The most promising first, until one does well or enough have been tried."""
+        settings = self.config.check
         candidates = self._proposed(hand, geometry, condition, np.random.default_rng(seed))
         prepared = prepare(hand, geometry, candidates, self.config, condition)
-        prepared = diverse(prepared, max(count, self.config.check_candidates))
-        grasps = grasp_set(hand, geometry, prepared, self.generator)
-        if self.config.check_candidates:
-            grasps = try_in_physics(hand, geometry, grasps, self.config)
-        return grasps[:count]
+        size = max(count, settings.candidates)
+        prepared = diverse(prepared, settings.rounds * size)
+        for first in range(0, len(prepared), size):
+            batch = prepared.take(np.arange(first, min(first + size, len(prepared))))
+            grasps = grasp_set(hand, geometry, batch, self.generator)
+            grasps = try_in_physics(hand, geometry, grasps, settings)
+            yield grasps
+            if grasps.score[0] >= settings.good:
+                return
 
     def _proposed(
         self,
