@@ -49,6 +49,7 @@ class GraspExecutor:
         self.time_in_phase = np.zeros(worlds)
         self._entered = np.zeros(worlds)
         self._last_time = np.full(worlds, np.nan)
+        self._dt = np.zeros(worlds)
         self._palm = np.zeros((worlds, 4, 4))
         self._joints = np.zeros((worlds, hand.joint_count))
         self._sent = np.zeros((worlds, hand.joint_count))
@@ -131,7 +132,7 @@ class GraspExecutor:
         self.fault[rows] = Fault.NONE
         local, normals = contacts_in_hand(self.hand, grasps)
         self._estimator.start(rows, local)
-        self._slip.start(rows, normals)
+        self._slip.start(rows, normals, self._room(grasps))
         self.controller.start(rows, grasps)
         self._enter(rows, Phase.APPROACH)
 
@@ -159,6 +160,7 @@ class GraspExecutor:
         usable = self._check(observation)
         dt = np.where(np.isnan(self._last_time), 0.0, observation.time - self._last_time)
         self._last_time = observation.time.copy()
+        self._dt = np.maximum(dt, 0.0)
         fresh = ~self._has_target
         if (fresh & ~usable).any():
             raise ExecutionError("the first observation holds NaN: there is nothing to hold yet")
@@ -168,13 +170,13 @@ class GraspExecutor:
         free = self.phase == Phase.APPROACH
         self.felt = self._estimator.update(self._sent, free, observation)
         carrying = np.isin(self.phase, (Phase.LIFT, Phase.HOLD)) & usable
-        self._slip.update(carrying, np.maximum(dt, 0.0), self.felt, observation.T_world_palm)
+        self._slip.update(carrying, self._dt, self.felt, observation.T_world_palm)
         for phase, run in self._run.items():
             rows = np.flatnonzero((self.phase == phase) & (self.fault != Fault.BAD_OBSERVATION))
             if len(rows):
                 self._advance(rows, phase, run, observation)
         limit = np.minimum(self.config.joint_speed_limit, self.hand.velocity_limit)
-        reach = limit * np.maximum(dt, 0.0)[:, None]
+        reach = limit * self._dt[:, None]
         felt = replace(observation, finger_force=self.felt.force)
         command = self.controller.command(self.phase, self._wanted(), felt)
         within = np.clip(command.joint_position, self._sent - reach, self._sent + reach)
@@ -234,6 +236,13 @@ class GraspExecutor:
     def _fail(self, rows: Array, fault: Fault) -> None:
         self.phase[rows] = Phase.FAILED
         self.fault[rows] = fault
+
+    def _room(self, grasps: GraspSet) -> Array:
+        """(k, F) how many times the planned squeeze the joints of each finger can do."""
+        torque = np.abs(grasps.squeeze - grasps.grasp) * self.hand.stiffness
+        room = self.config.force.effort_share * self.hand.effort_limit / np.maximum(torque, 1e-6)
+        own = self._joint_of_finger[None]
+        return np.where(own, room[:, None], np.inf).min(axis=2)
 
     def _wanted(self) -> Wanted:
         """The phases' targets; while an object is held, tighter by what slips have asked for."""
@@ -367,6 +376,10 @@ class GraspExecutor:
         return pose
 
     def _lift_phase(self, rows: Array, observation: Observation) -> Targets:
+        """Rise; wait where the grip is too weak, until it is tight enough or as tight as can be."""
+        waiting = self._slip.yielding[rows] & self.controller.feels
+        self._entered[rows] += self._dt[rows] * waiting
+        self.time_in_phase[rows] -= self._dt[rows] * waiting
         goal = self._lifted(rows)
         palm, ended = self._timed_pose(rows, goal, self.config.lift_speed)
         done = ended & self._arrived(rows, goal, observation)

@@ -17,14 +17,17 @@ class SlipWatch:
     """Watches N worlds from the begin of the lift on.
 
     slipping: (N, F) bool, fingers that slip now; all of a world's fingers when its object is
-    seen to move.  tightening: (N, F) times the planned squeeze, from 1 on; never falls within
-    a goal, because a grip that slipped once is too weak.
+    seen to move.  tightening: (N, F) times the planned squeeze, from 1 on: it grows while a
+    finger slips, or carries more across its normal than friction is sure to take, and never
+    falls within a goal, because a grip that was too weak once is too weak.
     """
 
     def __init__(self, settings: SlipConfig, worlds: int, fingers: int) -> None:
         self._settings = settings
         self.slipping = np.zeros((worlds, fingers), dtype=bool)
         self.tightening = np.ones((worlds, fingers))
+        self._tightest = np.ones((worlds, fingers))
+        self._insecure = np.zeros(worlds, dtype=bool)
         self._normal = np.full((worlds, fingers, 3), np.nan)
         self._watching = np.zeros(worlds, dtype=bool)
         self._force = np.zeros((worlds, fingers))
@@ -33,9 +36,18 @@ class SlipWatch:
         self._tracked: Array | None = None
         self._first_pose = np.full((worlds, 4, 4), np.nan)
 
-    def start(self, rows: Array, normals: Array) -> None:
-        """Forget worlds `rows`. normals: (k, F, 3) of their contacts in the palm, or NaN."""
-        self.slipping[rows], self._watching[rows] = False, False
+    @property
+    def yielding(self) -> Array:
+        """(N,) bool: a grip is too weak for what it carries, and can still be made tighter."""
+        return self._insecure & (self.tightening < self._tightest).any(axis=1)
+
+    def start(self, rows: Array, normals: Array, room: Array) -> None:
+        """Forget worlds `rows`. normals: (k, F, 3) of their contacts in the palm, or NaN.
+
+        room: (k, F) times the planned squeeze that a finger's joints can do.
+        """
+        self.slipping[rows], self._watching[rows], self._insecure[rows] = False, False, False
+        self._tightest[rows] = np.clip(room, 1.0, self._settings.tightest)
         self.tightening[rows] = 1.0
         self._normal[rows] = normals
 
@@ -55,7 +67,7 @@ class SlipWatch:
         self._watching = carrying.copy()
         seen = self._seen(T_world_palm)
         if not carrying.any():
-            self.slipping[:] = False
+            self.slipping[:], self._insecure[:] = False, False
             return
         self._force[begins] = self._firmest[begins] = felt.force[begins]
         self._points[begins] = felt.points[begins]
@@ -64,17 +76,15 @@ class SlipWatch:
         self._firmest = np.fmax(self._firmest, self._force)
         held = self._firmest > FIRM
         slipping = held & (self._force < (1.0 - settings.drop) * self._firmest)
-        slipping |= held & (self._ratio(felt) > settings.ratio)
         drift = np.linalg.norm(felt.points - self._points, axis=2)
         slipping |= felt.touching & (drift > settings.drift)
         slipping |= (self._moved(seen) & held.any(axis=1))[:, None]
         self.slipping = slipping & carrying[:, None]
-        grown = self.tightening + settings.tighten_rate * dt[:, None] * self._grips(self.slipping)
-        self.tightening = np.minimum(grown, settings.tightest)
-
-    def _grips(self, slipping: Array) -> Array:
-        """(N, 1): one finger that slips needs the others to press back."""
-        return slipping.any(axis=1, keepdims=True)
+        # One finger that slips needs the others to press back: all of them tighten.
+        weak = carrying & (held & (self._ratio(felt) > settings.ratio)).any(axis=1)
+        self._insecure = self.slipping.any(axis=1) | weak
+        step = settings.tighten_rate * dt * self._insecure
+        self.tightening = np.minimum(self.tightening + step[:, None], self._tightest)
 
     def _ratio(self, felt: Felt) -> Array:
         """(N, F) tangential over normal force; 0 where there is no normal or hardly a force."""
