@@ -40,12 +40,14 @@ class SlipConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     drop: float = Field(gt=0.0, lt=1.0)
-    ratio: float = Field(gt=0.0)
+    load: float = Field(gt=0.0)
+    give: float = Field(gt=0.0)
     drift: float = Field(gt=0.0)
     motion: float = Field(gt=0.0)
     turn: float = Field(gt=0.0)
     tighten_rate: float = Field(ge=0.0)
     tightest: float = Field(ge=1.0)
+    longest_wait: float = Field(ge=0.0)
 
 
 class ForceConfig(BaseModel):

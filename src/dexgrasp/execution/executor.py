@@ -50,6 +50,9 @@ class GraspExecutor:
         self._entered = np.zeros(worlds)
         self._last_time = np.full(worlds, np.nan)
         self._dt = np.zeros(worlds)
+        self._waited = np.zeros(worlds)
+        # Whether the controller brings contacts back that give way: few do.
+        self._holds = getattr(self.controller, "holds", False)
         self._palm = np.zeros((worlds, 4, 4))
         self._joints = np.zeros((worlds, hand.joint_count))
         self._sent = np.zeros((worlds, hand.joint_count))
@@ -128,6 +131,7 @@ class GraspExecutor:
         self._squeeze[rows] = self.hand.clip(grasps.squeeze)
         self._place_back[rows] = place_back
         self._cancelled[rows] = False
+        self._waited[rows] = 0.0
         self._last_time[rows] = np.nan  # a simulator may have gone back to zero since
         self.fault[rows] = Fault.NONE
         local, normals = contacts_in_hand(self.hand, grasps)
@@ -376,10 +380,14 @@ class GraspExecutor:
         return pose
 
     def _lift_phase(self, rows: Array, observation: Observation) -> Targets:
-        """Rise; wait where the grip is too weak, until it is tight enough or as tight as can be."""
+        """Rise; wait while the grip is made tighter, or gives way and is brought back."""
         waiting = self._slip.yielding[rows] & self.controller.feels
-        self._entered[rows] += self._dt[rows] * waiting
-        self.time_in_phase[rows] -= self._dt[rows] * waiting
+        waiting |= self._slip.drifting[rows] & self._holds
+        waiting &= self._waited[rows] < self.config.slip.longest_wait
+        pause = self._dt[rows] * waiting
+        self._waited[rows] += pause
+        self._entered[rows] += pause
+        self.time_in_phase[rows] -= pause
         goal = self._lifted(rows)
         palm, ended = self._timed_pose(rows, goal, self.config.lift_speed)
         done = ended & self._arrived(rows, goal, observation)

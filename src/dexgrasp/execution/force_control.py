@@ -1,7 +1,7 @@
 """Force control of the fingertips from the full grasp on: `impedance` and `mpc`.
 
-A hybrid of force and position: along a contact's normal a finger presses with a wanted force,
-across it holds its place. Position servos take the forces as displacements of their targets,
+A hybrid of force and position: the fingers press together with wanted forces, and all other
+motion of their contacts, which is that of the object, is held. Position servos take the forces as displacements of their targets,
 dq = J^T f / kp (Dexonomy, arXiv 2504.18829); what the fingers feel closes the loop.
 """
 
@@ -32,6 +32,7 @@ class ForceControl:
     """
 
     feels = True
+    holds = True
 
     def __init__(
         self, hand: HandModel, config: ExecutionConfig, worlds: int, foresee: bool
@@ -52,7 +53,7 @@ class ForceControl:
             hold=np.zeros((worlds, joints)),
             force=np.zeros((worlds, fingers, 3)),
             plan=np.zeros((worlds, STEPS, fingers, 3)),
-            extra=np.zeros((worlds, fingers)),
+            extra=np.zeros(worlds),
             load=np.zeros((worlds, 6)),
             trend=np.zeros((worlds, 6)),
             locked=np.zeros(worlds, dtype=bool),

@@ -29,8 +29,8 @@ class Grip(NamedTuple):
     begun (N,) bool: it is in charge.  since (N,) [s] when that began.  normal (N, F, 3) unit,
     into the object, in the palm; NaN where no contact is planned.  planned (N, F) [N] normal
     forces of the squeeze.  reference, lock, hold (N, J) [rad]: targets at the touch, measured
-    joints at the lift, and what holds them.  force (N, F, 3), plan (N, STEPS, F, 3), extra (N, F)
-    [N]: last wanted forces, plan and integral.  load, trend (N, 6): wrench on the object by all
+    joints at the lift, and what holds them.  force (N, F, 3), plan (N, STEPS, F, 3) [N]: last wanted
+    forces and plan.  extra (N,): what the fingers press beyond them, as a share.  load, trend (N, 6): wrench on the object by all
     but the fingers, and its change per second.  locked (N,) bool: the lift has begun.
     """
 
@@ -85,9 +85,42 @@ def regulate(i, grip, gains, fingers, felt, wanted, dt, lifting, foresee, q, joi
                     gains, dt, grip.plan[i], grip.force[i])  # fmt: skip
     else:
         balance(grip.normal[i], active, arms, wanted, grip.load[i], gains, grip.force[i])
+    _press(i, grip, gains, active, force, dt)
+    closer = 0.0
+    if grip.locked[i]:
+        for f in range(len(wanted)):
+            if active[f]:
+                closer += _way(i, f, grip, fingers, jacobian[f], q) / active.sum()
     for f in range(len(wanted)):
         if active[f]:
-            _finger(i, f, grip, gains, fingers, force[f], jacobian[f], dt, q, joints)
+            _finger(i, f, grip, gains, fingers, jacobian[f], closer, dt, q, joints)
+
+
+@njit(cache=True)
+def _press(i, grip, gains, active, sensed, dt):
+    """Regulate how hard the fingers press together, not each of them.
+
+    One finger's force is the others' too: to correct each for itself would push the object about.
+    """
+    wished, felt = 0.0, 0.0
+    for f in range(len(active)):
+        if active[f]:
+            wished += np.sqrt((grip.force[i, f] ** 2).sum())
+            felt += sensed[f]
+    extra = grip.extra[i] + gains.force_gain * dt * (1.0 - felt / max(wished, gains.least))
+    grip.extra[i] = min(max(extra, -gains.force_correction), gains.force_correction)
+
+
+@njit(cache=True)
+def _way(i, f, grip, fingers, jacobian, q):
+    """[m] along its normal that a contact is behind where the lift began."""
+    way = 0.0
+    for d in range(fingers.own.shape[1]):
+        j = fingers.own[f, d]
+        if j >= 0:
+            for k in range(3):
+                way += grip.normal[i, f, k] * jacobian[k, d] * (grip.lock[i, j] - q[j])
+    return way
 
 
 @njit(cache=True)
@@ -223,22 +256,20 @@ def plan_forces(normals, active, arms, wanted, now, load, trend, gains, dt, plan
 
 
 @njit(cache=True)
-def _finger(i, f, grip, gains, fingers, sensed, jacobian, dt, q, joints):
-    """Targets of one finger: its reference, what holds it across the normal, and J^T f / kp."""
-    normal, wanted = grip.normal[i, f], grip.force[i, f]
+def _finger(i, f, grip, gains, fingers, jacobian, closer, dt, q, joints):
+    """Targets of one finger: its reference, what holds its place, and J^T f / kp."""
+    wanted = grip.force[i, f]
     size = np.sqrt((wanted**2).sum())
-    bound = gains.force_correction * size
-    extra = grip.extra[i, f] + gains.force_gain * dt * (size - sensed)
-    grip.extra[i, f] = min(max(extra, -bound), bound)
     if grip.locked[i]:
-        _hold(i, f, grip, gains, fingers, jacobian, dt, q)
+        _hold(i, f, grip, gains, fingers, jacobian, closer, dt, q)
     scale = 1.0
     for d in range(fingers.own.shape[1]):
         j = fingers.own[f, d]
         if j >= 0:
             torque = 0.0
             for k in range(3):
-                torque += jacobian[k, d] * (wanted[k] + grip.extra[i, f] * normal[k])
+                push = wanted[k] + grip.extra[i] * size * grip.normal[i, f, k]
+                torque += jacobian[k, d] * push
             joints[j] = torque
             limit = gains.effort_share * fingers.effort[j]
             scale = min(scale, limit / max(abs(torque), 1e-9))
@@ -250,21 +281,22 @@ def _finger(i, f, grip, gains, fingers, sensed, jacobian, dt, q, joints):
 
 
 @njit(cache=True)
-def _hold(i, f, grip, gains, fingers, jacobian, dt, q):
-    """Integrate the drift of a finger's joints since the lift, but for motion along the normal."""
+def _hold(i, f, grip, gains, fingers, jacobian, closer, dt, q):
+    """Integrate the drift of a finger's joints since the lift, but for the fingers' closing in.
+
+    closer: [m] that the contacts are behind along their normals, on average. That is the mode
+    in which the fingers press; all other motion of the contacts is the object's, and held.
+    """
     depth = fingers.own.shape[1]
     along, square = np.zeros(depth), 1e-9
-    drift, across = np.zeros(depth), 0.0
     for d in range(depth):
-        j = fingers.own[f, d]
-        if j >= 0:
+        if fingers.own[f, d] >= 0:
             for k in range(3):
                 along[d] += grip.normal[i, f, k] * jacobian[k, d]
-            drift[d] = grip.lock[i, j] - q[j]
             square += along[d] * along[d]
-            across += along[d] * drift[d]
     for d in range(depth):
         j = fingers.own[f, d]
         if j >= 0:
-            held = grip.hold[i, j] + gains.hold_gain * dt * (drift[d] - along[d] * across / square)
+            drift = grip.lock[i, j] - q[j] - along[d] * closer / square
+            held = grip.hold[i, j] + gains.hold_gain * dt * drift
             grip.hold[i, j] = min(max(held, -gains.hold_reach), gains.hold_reach)

@@ -18,8 +18,9 @@ class SlipWatch:
 
     slipping: (N, F) bool, fingers that slip now; all of a world's fingers when its object is
     seen to move.  tightening: (N, F) times the planned squeeze, from 1 on: it grows while a
-    finger slips, or carries more across its normal than friction is sure to take, and never
-    falls within a goal, because a grip that was too weak once is too weak.
+    finger slips, or while the fingers carry more than friction is sure to take, and never falls
+    within a goal, because a grip that was too weak once is too weak.  drifting: (N,) bool, the
+    contacts have given way since the lift began.
     """
 
     def __init__(self, settings: SlipConfig, worlds: int, fingers: int) -> None:
@@ -28,6 +29,7 @@ class SlipWatch:
         self.tightening = np.ones((worlds, fingers))
         self._tightest = np.ones((worlds, fingers))
         self._insecure = np.zeros(worlds, dtype=bool)
+        self.drifting = np.zeros(worlds, dtype=bool)
         self._normal = np.full((worlds, fingers, 3), np.nan)
         self._watching = np.zeros(worlds, dtype=bool)
         self._force = np.zeros((worlds, fingers))
@@ -67,7 +69,7 @@ class SlipWatch:
         self._watching = carrying.copy()
         seen = self._seen(T_world_palm)
         if not carrying.any():
-            self.slipping[:], self._insecure[:] = False, False
+            self.slipping[:], self._insecure[:], self.drifting[:] = False, False, False
             return
         self._force[begins] = self._firmest[begins] = felt.force[begins]
         self._points[begins] = felt.points[begins]
@@ -78,20 +80,26 @@ class SlipWatch:
         slipping = held & (self._force < (1.0 - settings.drop) * self._firmest)
         drift = np.linalg.norm(felt.points - self._points, axis=2)
         slipping |= felt.touching & (drift > settings.drift)
+        self.drifting = carrying & (felt.touching & (drift > settings.give)).any(axis=1)
         slipping |= (self._moved(seen) & held.any(axis=1))[:, None]
         self.slipping = slipping & carrying[:, None]
         # One finger that slips needs the others to press back: all of them tighten.
-        weak = carrying & (held & (self._ratio(felt) > settings.ratio)).any(axis=1)
+        weak = carrying & (self._load(felt) > settings.load)
         self._insecure = self.slipping.any(axis=1) | weak
         step = settings.tighten_rate * dt * self._insecure
         self.tightening = np.minimum(self.tightening + step[:, None], self._tightest)
 
-    def _ratio(self, felt: Felt) -> Array:
-        """(N, F) tangential over normal force; 0 where there is no normal or hardly a force."""
-        along = np.einsum("nfk,nfk->nf", felt.vector, self._normal)
-        across = np.linalg.norm(felt.vector - along[..., None] * self._normal, axis=2)
-        firm = along > FIRM
-        return np.where(firm, across / np.where(firm, along, 1.0), 0.0)
+    def _load(self, felt: Felt) -> Array:
+        """(N,) what the fingers carry over what they press with; 0 where they hardly press.
+
+        Of all fingers at once: one finger's tangential force may be a squeeze that another
+        finger answers, and then takes no friction from the weight.
+        """
+        along = np.einsum("nfk,nfk->nf", felt.vector, np.nan_to_num(self._normal))
+        pressed = np.maximum(along * felt.touching, 0.0).sum(axis=1)
+        carried = np.linalg.norm((felt.vector * felt.touching[..., None]).sum(axis=1), axis=1)
+        firm = pressed > FIRM
+        return np.where(firm, carried / np.where(firm, pressed, 1.0), 0.0)
 
     def _seen(self, T_world_palm: Array) -> Array | None:
         """(N, 4, 4) the objects in the palms, if any was handed in."""
