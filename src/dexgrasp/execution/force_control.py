@@ -1,8 +1,10 @@
 """Force control of the fingertips from the full grasp on: `impedance` and `mpc`.
 
 A hybrid of force and position: the fingers press together with wanted forces, and all other
-motion of their contacts, which is that of the object, is held. Position servos take the forces as displacements of their targets,
-dq = J^T f / kp (Dexonomy, arXiv 2504.18829); what the fingers feel closes the loop.
+motion of their contacts, which is that of the object, is held. Position servos take a force as a
+displacement of their targets, dq = J^T f / kp (Dexonomy, arXiv 2504.18829). The phase machine's
+targets make the planned forces so; what is wanted beyond them is added, and what the fingers
+feel closes the loop.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ class ForceControl:
             begun=np.zeros(worlds, dtype=bool),
             since=np.zeros(worlds),
             normal=np.full((worlds, fingers, 3), np.nan),
-            planned=np.zeros((worlds, fingers)),
-            reference=np.zeros((worlds, joints)),
+            planned=np.zeros((worlds, fingers, 3)),
+            sent=np.zeros((worlds, joints)),
             lock=np.zeros((worlds, joints)),
             hold=np.zeros((worlds, joints)),
             force=np.zeros((worlds, fingers, 3)),
@@ -99,7 +101,7 @@ def _regulate(
             continue
         if closing[i] and not grip.begun[i]:
             grip.begun[i], grip.since[i] = True, now[i]
-            grip.reference[i] = joints[i]
+            grip.sent[i] = joints[i]
         if not grip.begun[i]:
             continue
         if lifted[i] and not grip.locked[i]:
@@ -107,7 +109,8 @@ def _regulate(
             grip.lock[i] = q[i]
         s = min(max((now[i] - grip.since[i]) / squeeze_time, 0.0), 1.0)
         ramp = s**3 * (10.0 - 15.0 * s + 6.0 * s**2)
-        wanted = ramp * tightening[i] * grip.planned[i]
+        wanted = ramp * tightening[i].reshape(-1, 1) * grip.planned[i]
         touching, force, vector, points, jacobian = felt
         own = (touching[i], force[i], vector[i], points[i], jacobian[i])
         regulate(i, grip, gains, fingers, own, wanted, dt[i], lifted[i], foresee, q[i], joints[i])
+        grip.sent[i] = joints[i]

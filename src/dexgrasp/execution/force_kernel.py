@@ -26,27 +26,28 @@ SMALL = 1e-3  # [m] least mean distance of contacts from their middle
 class Grip(NamedTuple):
     """What force control remembers of N worlds.
 
-    begun (N,) bool: it is in charge.  since (N,) [s] when that began.  normal (N, F, 3) unit,
-    into the object, in the palm; NaN where no contact is planned.  planned (N, F) [N] normal
-    forces of the squeeze.  reference, lock, hold (N, J) [rad]: targets at the touch, measured
-    joints at the lift, and what holds them.  force (N, F, 3), plan (N, STEPS, F, 3) [N]: last wanted
-    forces and plan.  extra (N,): what the fingers press beyond them, as a share.  load, trend (N, 6): wrench on the object by all
-    but the fingers, and its change per second.  locked (N,) bool: the lift has begun.
+    begun (N,) bool, since (N,) [s]: in charge, and from when on.  normal (N, F, 3): unit, into
+    the object, in the palm; NaN where no contact is planned.  planned (N, F, 3) [N]: forces that
+    the planned squeeze makes.  locked (N,) bool, lock (N, J) [rad]: the lift has begun, with
+    these measured joints.  hold (N, J) [rad]: what brings them back.  sent (N, J) [rad]: last
+    targets.  force (N, F, 3), plan (N, STEPS, F, 3) [N]: wanted forces and those ahead.
+    extra (N,): what the fingers press beyond them, as a share.  load, trend (N, 6): wrench on the
+    object by all but the fingers, and its change per second.
     """
 
     begun: Array
     since: Array
     normal: Array
     planned: Array
-    reference: Array
+    locked: Array
     lock: Array
     hold: Array
+    sent: Array
     force: Array
     plan: Array
     extra: Array
     load: Array
     trend: Array
-    locked: Array
 
 
 class Gains(NamedTuple):
@@ -66,26 +67,29 @@ class Gains(NamedTuple):
 
 @njit(cache=True)
 def regulate(i, grip, gains, fingers, felt, wanted, dt, lifting, foresee, q, joints):
-    """Replace the targets `joints` (J,) of world i, measured at `q` (J,), by those of forces.
+    """Correct the targets `joints` (J,) of world i, measured at `q` (J,), for the forces.
 
     felt: touching (F,), force (F,), vector (F, 3), points (F, 3), jacobian (F, 3, D).
-    wanted: (F,) normal forces [N].  foresee: plan ahead instead of balancing this instant.
+    wanted: (F, 3) [N], what the targets make as they are.  foresee: plan ahead instead of
+    balancing this instant.
     """
     touching, force, vector, points, jacobian = felt
-    active = np.empty(len(wanted), dtype=np.bool_)
+    active, full = np.empty(len(wanted), dtype=np.bool_), False
     for f in range(len(wanted)):
         active[f] = touching[f] and np.isfinite(grip.normal[i, f, 0])
+        full = full or (active[f] and _saturated(i, f, grip, gains, fingers, q))
     if active.sum() < 2:  # nothing to balance: the phase machine's own squeeze
         return
-    arms = np.zeros((len(wanted), 3))
+    arms = np.zeros(wanted.shape)
     _arms(active, points, arms)
-    _measure(i, grip, gains, active, arms, vector, dt, lifting)
+    if not full:  # a finger at its limit does not yield to a displacement: the others must
+        _measure(i, grip, gains, active, arms, vector, dt, lifting)
     if foresee:
         plan_forces(grip.normal[i], active, arms, wanted, vector, grip.load[i], grip.trend[i],
                     gains, dt, grip.plan[i], grip.force[i])  # fmt: skip
     else:
         balance(grip.normal[i], active, arms, wanted, grip.load[i], gains, grip.force[i])
-    _press(i, grip, gains, active, force, dt)
+    _press(i, grip, gains, active, force, full, dt)
     closer = 0.0
     if grip.locked[i]:
         for f in range(len(wanted)):
@@ -93,21 +97,37 @@ def regulate(i, grip, gains, fingers, felt, wanted, dt, lifting, foresee, q, joi
                 closer += _way(i, f, grip, fingers, jacobian[f], q) / active.sum()
     for f in range(len(wanted)):
         if active[f]:
-            _finger(i, f, grip, gains, fingers, jacobian[f], closer, dt, q, joints)
+            _finger(i, f, grip, gains, fingers, jacobian[f], wanted[f], closer, dt, q, joints)
 
 
 @njit(cache=True)
-def _press(i, grip, gains, active, sensed, dt):
+def _saturated(i, f, grip, gains, fingers, q):
+    """Whether a joint of a finger is asked for all that it can do."""
+    for d in range(fingers.own.shape[1]):
+        j = fingers.own[f, d]
+        if j >= 0:
+            torque = fingers.stiffness[j] * abs(grip.sent[i, j] - q[j])
+            if torque > 0.99 * gains.effort_share * fingers.effort[j]:
+                return True
+    return False
+
+
+@njit(cache=True)
+def _press(i, grip, gains, active, sensed, full, dt):
     """Regulate how hard the fingers press together, not each of them.
 
     One finger's force is the others' too: to correct each for itself would push the object about.
+    full: a joint can do no more.
     """
     wished, felt = 0.0, 0.0
     for f in range(len(active)):
         if active[f]:
             wished += np.sqrt((grip.force[i, f] ** 2).sum())
             felt += sensed[f]
-    extra = grip.extra[i] + gains.force_gain * dt * (1.0 - felt / max(wished, gains.least))
+    missing = 1.0 - felt / max(wished, gains.least)
+    if full:
+        missing = min(missing, 0.0)
+    extra = grip.extra[i] + gains.force_gain * dt * missing
     grip.extra[i] = min(max(extra, -gains.force_correction), gains.force_correction)
 
 
@@ -176,9 +196,9 @@ def _measure(i, grip, gains, active, arms, vector, dt, lifting):
 
 @njit(cache=True)
 def balance(normals, active, arms, wanted, load, gains, forces):
-    """Write forces (F, 3) near `wanted` normal ones (F,) that balance `load` (6,), in the cones.
+    """Write forces (F, 3) near `wanted` ones (F, 3) that balance `load` (6,), in the cones.
 
-    The QP min BALANCE |G f + load|^2 + |f - wanted n|^2 over friction cones with normal parts in
+    The QP min BALANCE |G f + load|^2 + |f - wanted|^2 over friction cones with normal parts in
     [least, most]; `forces` holds a first guess.  normals, arms: (F, 3).
     """
     count = len(wanted)
@@ -196,7 +216,7 @@ def balance(normals, active, arms, wanted, load, gains, forces):
                 forces[f], point[f] = 0.0, 0.0
                 continue
             for k in range(3):
-                slope = point[f, k] - wanted[f] * normals[f, k]
+                slope = point[f, k] - wanted[f, k]
                 slope += BALANCE * _pull(arms[f], wrench, k)
                 trial[k] = point[f, k] - step * slope
             into_cone(trial, normals[f], gains.friction, gains.least, gains.most)
@@ -211,7 +231,7 @@ def plan_forces(normals, active, arms, wanted, now, load, trend, gains, dt, plan
     """Plan force commands (STEPS, F, 3) ahead of the load and write the first to `forces` (F, 3).
 
     Servos follow with a lag, f' = f + a (u - f), from the measured forces `now` (F, 3); the load
-    (6,) goes on with its trend (6,).  min sum BALANCE |G f + load|^2 + |f - wanted n|^2
+    (6,) goes on with its trend (6,).  min sum BALANCE |G f + load|^2 + |f - wanted|^2
     + CHANGE |du|^2 over cones as in `balance`; the first step is within the rate.
     """
     count = len(wanted)
@@ -236,7 +256,7 @@ def plan_forces(normals, active, arms, wanted, now, load, trend, gains, dt, plan
             _wrench(active, arms, path[s], wrench)
             for f in range(count):
                 for k in range(3):
-                    at = path[s, f, k] - wanted[f] * normals[f, k]
+                    at = path[s, f, k] - wanted[f, k]
                     back[f, k] = (1.0 - a) * back[f, k] + at + BALANCE * _pull(arms[f], wrench, k)
                     change = plan[s, f, k] - (last[f, k] if s == 0 else plan[s - 1, f, k])
                     if s < STEPS - 1:
@@ -256,28 +276,22 @@ def plan_forces(normals, active, arms, wanted, now, load, trend, gains, dt, plan
 
 
 @njit(cache=True)
-def _finger(i, f, grip, gains, fingers, jacobian, closer, dt, q, joints):
-    """Targets of one finger: its reference, what holds its place, and J^T f / kp."""
-    wanted = grip.force[i, f]
-    size = np.sqrt((wanted**2).sum())
+def _finger(i, f, grip, gains, fingers, jacobian, planned, closer, dt, q, joints):
+    """Targets of one finger: the phase machine's, what holds its place, and J^T df / kp."""
+    force = grip.force[i, f]
+    size = np.sqrt((force**2).sum())
     if grip.locked[i]:
         _hold(i, f, grip, gains, fingers, jacobian, closer, dt, q)
-    scale = 1.0
     for d in range(fingers.own.shape[1]):
         j = fingers.own[f, d]
         if j >= 0:
             torque = 0.0
             for k in range(3):
-                push = wanted[k] + grip.extra[i] * size * grip.normal[i, f, k]
-                torque += jacobian[k, d] * push
-            joints[j] = torque
-            limit = gains.effort_share * fingers.effort[j]
-            scale = min(scale, limit / max(abs(torque), 1e-9))
-    for d in range(fingers.own.shape[1]):
-        j = fingers.own[f, d]
-        if j >= 0:
-            target = grip.reference[i, j] + grip.hold[i, j]
-            joints[j] = target + scale * joints[j] / fingers.stiffness[j]
+                push = force[k] + grip.extra[i] * size * grip.normal[i, f, k]
+                torque += jacobian[k, d] * (push - planned[k])
+            target = joints[j] + grip.hold[i, j] + torque / fingers.stiffness[j]
+            band = gains.effort_share * fingers.effort[j] / fingers.stiffness[j]
+            joints[j] = min(max(target, q[j] - band), q[j] + band)
 
 
 @njit(cache=True)
@@ -298,5 +312,9 @@ def _hold(i, f, grip, gains, fingers, jacobian, closer, dt, q):
         j = fingers.own[f, d]
         if j >= 0:
             drift = grip.lock[i, j] - q[j] - along[d] * closer / square
+            lag = grip.sent[i, j] - q[j]
+            most = 0.99 * gains.effort_share * fingers.effort[j] / fingers.stiffness[j]
+            if abs(lag) > most and drift * lag > 0.0:  # the joint can do no more
+                continue
             held = grip.hold[i, j] + gains.hold_gain * dt * drift
             grip.hold[i, j] = min(max(held, -gains.hold_reach), gains.hold_reach)

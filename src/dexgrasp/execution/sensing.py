@@ -119,13 +119,13 @@ def contacts_in_hand(hand: HandModel, grasps: GraspSet) -> tuple[Array, Array]:
 
 
 def squeeze_forces(hand: HandModel, fingers: Fingers, grasps: GraspSet) -> Array:
-    """(k, F) normal forces [N] that the squeeze targets ask for at the grasp; 0 without contact."""
-    local, normals = contacts_in_hand(hand, grasps)
-    forces = np.zeros(normals.shape)
+    """(k, F, 3) forces on the object, in the palm, that k grasps' squeeze targets make [N]."""
+    local, _ = contacts_in_hand(hand, grasps)
+    forces = np.zeros(local.shape)
     torque = (grasps.squeeze - grasps.grasp) * hand.stiffness
     _forces_of(fingers, grasps.grasp, np.where(np.isnan(local), hand.tip_offsets, local), torque,
                forces)  # fmt: skip
-    return np.nan_to_num(np.maximum(np.einsum("kfi,kfi->kf", forces, normals), 0.0))
+    return forces
 
 
 @njit(cache=True)
