@@ -31,7 +31,7 @@ from dexgrasp.hands import hand_names
 from dexgrasp.synthesis import CHECKS, GENERATORS
 
 MOST_PROCESSES = 2  # a machine of two cores is what the figures are for
-CONDITIONS = ("nominal", "disturbed")
+CONDITIONS = ("nominal", "disturbed", "untouched")
 SETS = ("ycb", "catalogue")
 
 
@@ -44,7 +44,9 @@ def run(
     only: Annotated[str, typer.Option(help="of these objects, names with commas")] = "",
     seeds: Annotated[int, typer.Option(help="trials of each object and hand")] = 5,
     attempts: Annotated[int, typer.Option(help="of each trial, at most")] = 3,
-    conditions: Annotated[str, typer.Option(help="of nominal, disturbed")] = ",".join(CONDITIONS),
+    conditions: Annotated[
+        str, typer.Option(help=f"of {', '.join(CONDITIONS)}")
+    ] = "nominal,disturbed",
     synthesizer: Annotated[str, typer.Option(help=f"of {', '.join(GENERATORS)}")] = "search",
     check: Annotated[str, typer.Option(help=f"of {', '.join(CHECKS)}")] = "lift",
     controllers: Annotated[str, typer.Option(help=f"of {', '.join(CONTROLLERS)}")] = "reactive",
@@ -53,12 +55,16 @@ def run(
         "results/execution.jsonl"
     ),
 ) -> None:
-    """First attempt, up to three, slips, hard classes and disturbances, with 95 % intervals."""
+    """First attempt, up to three, slips, hard classes and disturbances, with 95 % intervals.
+
+    `untouched` hides the finger forces from the executor. Several controllers are tried on the
+    same trials, and compared.
+    """
     os.environ.setdefault("MUJOCO_GL", "egl")
     chosen = choices(listed(objects, list(SETS), "--objects"), meshes, half, only)
     jobs = [
         PickJob(hand, choice, seed, positive("--attempts", attempts), synthesizer, check,
-                condition == "disturbed", controller)
+                condition == "disturbed", controller, condition != "untouched")
         for seed in range(positive("--seeds", seeds))
         for controller in listed(controllers, list(CONTROLLERS), "--controllers")
         for condition in listed(conditions, list(CONDITIONS), "--conditions")
@@ -109,6 +115,7 @@ def told(job: PickJob, record: PickRecord) -> str:
     """A trial in words."""
     words = "; ".join(a.error_msg or "not held" for a in record.attempts if not a.success)
     trial = f"{job.hand} {record.object} seed {job.seed}{' disturbed' if job.disturbed else ''}"
+    trial += f"{'' if job.tactile else ' untouched'} {job.controller}"
     return f"{trial}: {'picked' if record.success else 'FAILED'}{f' ({words})' if words else ''}"
 
 

@@ -48,6 +48,12 @@ class Figure:
     at_most: bool = False
 
     @property
+    def asked(self) -> str:
+        """The floor or ceiling in words, or nothing."""
+        sign = "≤" if self.at_most else "≥"
+        return "" if self.bound is None else f"{sign} {100 * self.bound:.0f} %"
+
+    @property
     def reached(self) -> str:
         """yes, NO, or nothing where nothing is asked for or nothing was measured."""
         if self.bound is None or not self.share.total:
@@ -56,10 +62,18 @@ class Figure:
         return "yes" if good else "NO"
 
 
+def condition(line: Line) -> str:
+    """Under which a trial ran: nominal, disturbed, or untouched, that is without finger forces."""
+    if not line.job["tactile"]:
+        return "untouched"
+    return "disturbed" if line.job["disturbed"] else "nominal"
+
+
 def figures(lines: Sequence[Line], hand: str) -> list[Figure]:
-    """Of the trials of one hand."""
-    nominal = [line for line in lines if not line.job["disturbed"]]
-    disturbed = [line for line in lines if line.job["disturbed"]]
+    """Of the trials of one hand with one controller."""
+    nominal = [line for line in lines if condition(line) == "nominal"]
+    disturbed = [line for line in lines if condition(line) == "disturbed"]
+    untouched = [line for line in lines if condition(line) == "untouched"]
     tries = max(line.job["attempts"] for line in lines)
     result = [
         Figure("first attempt", _first(nominal), FIRST.get(hand)),
@@ -71,6 +85,9 @@ def figures(lines: Sequence[Line], hand: str) -> list[Figure]:
         result.append(Figure(name, _picked(own), HARD))
     result.append(Figure("disturbed, first attempt", _first(disturbed)))
     result.append(Figure(f"disturbed, up to {tries}", _picked(disturbed), DISTURBED))
+    result.append(Figure("without tactile sensors, first attempt", _first(untouched)))
+    result.append(Figure(f"without tactile sensors, up to {tries}", _picked(untouched)))
+    result.append(Figure("without tactile sensors, slips", _slips(untouched)))
     return [figure for figure in result if figure.share.total]
 
 
@@ -92,49 +109,77 @@ def _share(passed: Sequence[bool]) -> Share:
 
 
 def show(lines: Sequence[Line]) -> None:
-    """Figures, objects, reasons and times of every hand, and the machine."""
+    """Figures, objects, reasons and times of every hand and controller, and the machine."""
     console = Console(width=None if Console().is_terminal else 140)
-    groups: dict[str, list[Line]] = {}
+    groups: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
-        groups.setdefault(line.job["hand"], []).append(line)
-    console.print(_figure_table(groups))
-    for hand, own in groups.items():
-        console.print(_object_table(own, hand))
-        console.print(_reason_table(own, f"{hand}: why attempts ended"))
+        groups.setdefault((line.job["hand"], line.job["controller"]), []).append(line)
+    if len({controller for _, controller in groups}) > 1:
+        console.print(comparison_table(groups))
+    else:
+        console.print(_figure_table(groups))
+    for (hand, controller), own in groups.items():
+        title = f"{hand}, {controller}"
+        console.print(_object_table(own, title))
+        console.print(_reason_table(own, f"{title}: why attempts ended"))
         for stage in ("perception", "completion", "synthesis", "execution"):
             took = [a["seconds"][stage] for x in own for a in x.attempts if stage in a["seconds"]]
             if took:
                 words = f"median {np.median(took):.2f} s, 95 % {np.quantile(took, 0.95):.2f} s"
-                console.print(f"{hand} {stage}: {words}", highlight=False)
+                console.print(f"{title} {stage}: {words}", highlight=False)
     console.print(f"machine: {machine_line()}", highlight=False, soft_wrap=True)
 
 
-def _figure_table(groups: dict[str, list[Line]]) -> Table:
+def comparison_table(groups: dict[tuple[str, str], list[Line]]) -> Table:
+    """Figures of each hand with the controllers side by side, and their 95 % intervals.
+
+    groups: trials by hand and controller. A figure that one of them lacks stays empty.
+    """
+    controllers = list(dict.fromkeys(controller for _, controller in groups))
+    table = Table("hand", "figure", *controllers, "must reach", title="controllers, same trials")
+    for hand in dict.fromkeys(hand for hand, _ in groups):
+        own = {
+            controller: {figure.what: figure for figure in figures(groups[hand, controller], hand)}
+            for controller in controllers
+            if (hand, controller) in groups
+        }
+        for what in dict.fromkeys(what for measured in own.values() for what in measured):
+            found = [own.get(controller, {}).get(what) for controller in controllers]
+            cells = ["" if figure is None else _share_words(figure.share) for figure in found]
+            table.add_row(hand, what, *cells, next(f for f in found if f is not None).asked)
+    return table
+
+
+def _share_words(share: Share) -> str:
+    low, high = share.interval
+    words = f"{share.passed}/{share.total} = {100 * share.rate:.0f} %"
+    return f"{words} \\[{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def _figure_table(groups: dict[tuple[str, str], list[Line]]) -> Table:
     table = Table("hand", "figure", "trials", "measured", "95 %", "must reach",
                   "reached", title="execution")  # fmt: skip
-    for hand, lines in groups.items():
+    for (hand, _), lines in groups.items():
         for figure in figures(lines, hand):
             low, high = figure.share.interval
-            sign = "≤" if figure.at_most else "≥"
-            asked = "" if figure.bound is None else f"{sign} {100 * figure.bound:.0f} %"
             table.add_row(
                 hand, figure.what, f"{figure.share.passed}/{figure.share.total}",
                 f"{100 * figure.share.rate:.1f} %", f"{100 * low:.0f} to {100 * high:.0f} %",
-                asked, figure.reached,
+                figure.asked, figure.reached,
             )  # fmt: skip
     return table
 
 
 def _object_table(lines: Sequence[Line], title: str) -> Table:
     kinds: dict[str, Callable[[Iterable[Line]], Share]] = {"first": _first, "picked": _picked}
-    conditions = sorted({line.job["disturbed"] for line in lines})
-    names = [f"{kind}{' disturbed' if d else ''}" for d in conditions for kind in kinds]
+    conditions = sorted({condition(line) for line in lines})
+    names = [f"{kind}, {name}" for name in conditions for kind in kinds]
     table = Table("object", *names, title=title)
     for name in sorted({line.record["object"] for line in lines}):
         own = [line for line in lines if line.record["object"] == name]
         shares = [
-            kind([line for line in own if line.job["disturbed"] == d])
-            for d in conditions
+            kind([line for line in own if condition(line) == wanted])
+            for wanted in conditions
             for kind in kinds.values()
         ]
         table.add_row(escape(name), *(f"{s.passed}/{s.total}" for s in shares))

@@ -36,7 +36,8 @@ class PickJob:
     """One trial to run.
 
     attempts: at most so many.  synthesizer, check: of `make_synthesizer`.  disturbed: with the
-    errors of `Disturbance`.  controller: of `dexgrasp.execution.control.CONTROLLERS`.
+    errors of `Disturbance`.  controller: of `dexgrasp.execution.control.CONTROLLERS`.  tactile:
+    the executor is given the fingers' forces, as from tactile sensors.
     """
 
     hand: str
@@ -47,6 +48,7 @@ class PickJob:
     check: str = "lift"
     disturbed: bool = False
     controller: str = "reactive"
+    tactile: bool = True
 
 
 def mesh_choices(folder: Path) -> list[ObjectChoice]:
@@ -123,6 +125,7 @@ def _run(job: PickJob) -> PickRecord:
             job.attempts,
             Disturbance() if job.disturbed else None,
             job.controller,
+            job.tactile,
         )
     finally:
         backend.close()

@@ -77,3 +77,8 @@ def delayed(
         return kept[0]
 
     return late
+
+
+def numb(observation: Observation) -> Observation:
+    """The same without finger forces, as of a hand without tactile sensors."""
+    return replace(observation, finger_force=np.full_like(observation.finger_force, np.nan))

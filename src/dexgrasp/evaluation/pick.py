@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dexgrasp.errors import DexgraspError, SceneError
-from dexgrasp.evaluation.disturbance import GRAVITY, Disturbance, delayed, direction
+from dexgrasp.evaluation.disturbance import GRAVITY, Disturbance, delayed, direction, numb
 from dexgrasp.evaluation.grip import GripWatch
 from dexgrasp.evaluation.plausibility import Plausibility, plausibility
 from dexgrasp.evaluation.simulation import SimulationTrial, SimulationVerdict
@@ -124,15 +124,19 @@ def pick(
     attempts: int = 1,
     disturbance: Disturbance | None = None,
     controller: str = "reactive",
+    tactile: bool = True,
 ) -> PickRecord:
     """Try to lift an object alone on the table of a backend of one world.
 
     A fault ends an attempt with its code and words. After one that another grasp may mend the
     hand withdraws and looks again, until it has tried `attempts` times.
-    controller: of `dexgrasp.execution.control.CONTROLLERS`.
+    controller: of `dexgrasp.execution.control.CONTROLLERS`.  tactile: without it the executor is
+    given no finger forces, and feels with the motors alone.
     """
     backend.load([placement])
-    picker = _Picker(backend, synthesizer, execution, table_height, seed, disturbance, controller)
+    picker = _Picker(
+        backend, synthesizer, execution, table_height, seed, disturbance, controller, tactile
+    )
     record = PickRecord(placement.model.name, backend.hand.name, seed)
     for index in range(attempts):
         if index:
@@ -159,9 +163,11 @@ class _Picker:
         table_height: float,
         seed: int,
         disturbance: Disturbance | None,
-        controller: str = "reactive",
+        controller: str,
+        tactile: bool,
     ) -> None:
         self._controller = controller
+        self._observe = backend.observe if tactile else lambda: numb(backend.observe())
         self._backend, self._synthesizer, self._execution = backend, synthesizer, execution
         self._table_height, self._seed, self._disturbance = table_height, seed, disturbance
         self._rng = np.random.default_rng([seed, 5])
@@ -251,9 +257,9 @@ class _Picker:
         executor = GraspExecutor(backend.hand, self._execution, backend.worlds, self._controller)
         executor.start(grasp)
         trial, grip = SimulationTrial(self._table_height), GripWatch(backend.worlds)
-        observe = backend.observe
+        observe = self._observe
         if self._disturbance is not None:
-            observe = delayed(backend.observe, CONTROL_PERIOD, self._disturbance.delay)
+            observe = delayed(self._observe, CONTROL_PERIOD, self._disturbance.delay)
         toward = direction(self._rng)
         while not executor.finished.all():
             phase = Phase(int(executor.phase[0]))

@@ -23,6 +23,50 @@ class PhaseTimeouts(BaseModel):
     retreat: float = Field(gt=0.0)
 
 
+class SensingConfig(BaseModel):
+    """When a torque is a touch; each figure is explained in `config/execution/default.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    torque: float = Field(gt=0.0)
+    spreads: float = Field(gt=0.0)
+    stall_speed: float = Field(gt=0.0)
+    release: float = Field(gt=0.0, le=1.0)
+
+
+class SlipConfig(BaseModel):
+    """When a grip slips and what follows; explained in `config/execution/default.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    drop: float = Field(gt=0.0, lt=1.0)
+    load: float = Field(gt=0.0)
+    give: float = Field(gt=0.0)
+    drift: float = Field(gt=0.0)
+    motion: float = Field(gt=0.0)
+    turn: float = Field(gt=0.0)
+    tighten_rate: float = Field(ge=0.0)
+    tightest: float = Field(ge=1.0)
+    longest_wait: float = Field(ge=0.0)
+
+
+class ForceConfig(BaseModel):
+    """Fingertip forces of `impedance` and `mpc`; explained in `config/execution/default.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    friction: float = Field(gt=0.0)
+    least: float = Field(gt=0.0)
+    most: float = Field(gt=0.0)
+    effort_share: float = Field(gt=0.0, le=1.0)
+    force_gain: float = Field(ge=0.0)
+    force_correction: float = Field(ge=0.0, lt=1.0)
+    hold_gain: float = Field(ge=0.0)
+    hold_reach: float = Field(ge=0.0)
+    load_time: float = Field(gt=0.0)
+    force_rate: float = Field(gt=0.0)
+
+
 class ExecutionConfig(BaseModel):
     """Figures of `config/execution/default.yaml`, where each has its unit and meaning."""
 
@@ -49,6 +93,9 @@ class ExecutionConfig(BaseModel):
     joint_speed_limit: float = Field(gt=0.0)
     position_tolerance: float = Field(gt=0.0)
     rotation_tolerance: float = Field(gt=0.0)
+    sensing: SensingConfig
+    slip: SlipConfig
+    force: ForceConfig
     timeouts: PhaseTimeouts
 
     @classmethod

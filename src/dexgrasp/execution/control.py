@@ -7,6 +7,8 @@ from typing import Protocol
 
 from dexgrasp.errors import ConfigError
 from dexgrasp.execution.config import ExecutionConfig
+from dexgrasp.execution.force_control import ForceControl
+from dexgrasp.execution.wanted import Wanted
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array, Command, GraspSet, Observation
 
@@ -24,8 +26,11 @@ class Controller(Protocol):
         """Grasp i of `grasps`, in the world, begins in world `rows[i]`; forget what was there."""
         ...
 
-    def command(self, phase: Array, nominal: Command, observation: Observation) -> Command:
-        """The targets to send. phase: (N,) of `Phase`.  nominal: those of the phase machine."""
+    def command(self, phase: Array, nominal: Wanted, observation: Observation) -> Command:
+        """The targets to send. phase: (N,) of `Phase`.  nominal: those of the phase machine.
+
+        The finger forces of `observation` are finite: where none is sensed, they are estimated.
+        """
         ...
 
 
@@ -38,7 +43,7 @@ class Nominal:
     def start(self, rows: Array, grasps: GraspSet) -> None:
         """See `Controller`."""
 
-    def command(self, phase: Array, nominal: Command, observation: Observation) -> Command:
+    def command(self, phase: Array, nominal: Wanted, observation: Observation) -> Command:
         """See `Controller`."""
         return nominal
 
@@ -47,6 +52,8 @@ Maker = Callable[[HandModel, ExecutionConfig, int], Controller]
 CONTROLLERS: dict[str, Maker] = {
     "open_loop": lambda hand, config, worlds: Nominal(feels=False),
     "reactive": lambda hand, config, worlds: Nominal(feels=True),
+    "impedance": lambda hand, config, worlds: ForceControl(hand, config, worlds, foresee=False),
+    "mpc": lambda hand, config, worlds: ForceControl(hand, config, worlds, foresee=True),
 }
 
 

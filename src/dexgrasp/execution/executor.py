@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from dexgrasp.errors import ExecutionError
 from dexgrasp.execution.config import ExecutionConfig
 from dexgrasp.execution.control import make_controller
 from dexgrasp.execution.phases import CARRYING, FINISHED, NEXT_PHASE, Fault, Phase
+from dexgrasp.execution.sensing import ContactEstimator, Felt, contacts_in_hand
+from dexgrasp.execution.slip import SlipWatch
+from dexgrasp.execution.wanted import Wanted
 from dexgrasp.geometry import interpolate_poses, minimum_jerk, rotation_between
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array, Command, GraspSet, Observation
@@ -21,8 +25,9 @@ Targets = tuple[Array, Array, Array, Array]
 class GraspExecutor:
     """Runs one grasp in each of N worlds: approach, cover, closure, squeeze, lift, hold.
 
-    `phase` (N,) and `fault` (N,) tell where each world is; `touching` (N, F) which fingers
-    feel the object. N = 1 on a robot, N = many in evaluation: the code is the same.
+    `phase` (N,) and `fault` (N,) tell where each world is; `felt` what the fingers feel, and
+    `slipping` (N, F) which of them lose their grip of a lifted object. N = 1 on a robot, N = many
+    in evaluation: the code is the same.
     """
 
     def __init__(
@@ -38,10 +43,16 @@ class GraspExecutor:
         self.controller = make_controller(controller, hand, config, worlds)
         self.phase = np.full(worlds, Phase.IDLE, dtype=np.int64)
         self.fault = np.full(worlds, Fault.NONE, dtype=np.int64)
-        self.touching = np.zeros((worlds, len(hand.finger_names)), dtype=bool)
+        self._estimator = ContactEstimator(hand, config, worlds)
+        self._slip = SlipWatch(config.slip, worlds, len(hand.finger_names))
+        self.felt: Felt = self._estimator.nothing()
         self.time_in_phase = np.zeros(worlds)
         self._entered = np.zeros(worlds)
         self._last_time = np.full(worlds, np.nan)
+        self._dt = np.zeros(worlds)
+        self._waited = np.zeros(worlds)
+        # Whether the controller brings contacts back that give way: few do.
+        self._holds = getattr(self.controller, "holds", False)
         self._palm = np.zeros((worlds, 4, 4))
         self._joints = np.zeros((worlds, hand.joint_count))
         self._sent = np.zeros((worlds, hand.joint_count))
@@ -77,6 +88,24 @@ class GraspExecutor:
         """(N,) bool: the world is idle, done or failed."""
         return np.isin(self.phase, FINISHED)
 
+    @property
+    def touching(self) -> Array:
+        """(N, F) bool: fingers that feel something."""
+        return self.felt.touching
+
+    @property
+    def slipping(self) -> Array:
+        """(N, F) bool: fingers that lose their grip, in LIFT and HOLD."""
+        return self._slip.slipping
+
+    def track(self, T_world_object: Array) -> None:
+        """Optionally, before a step: where the objects are seen, (N, 4, 4), NaN where unseen.
+
+        A lifted object that moves in the hand slips. Any frame fixed to the object serves, such
+        as one that follows its cloud.
+        """
+        self._slip.track(T_world_object)
+
     def start(
         self, grasps: GraspSet, worlds: Array | None = None, place_back: bool = False
     ) -> None:
@@ -102,8 +131,12 @@ class GraspExecutor:
         self._squeeze[rows] = self.hand.clip(grasps.squeeze)
         self._place_back[rows] = place_back
         self._cancelled[rows] = False
+        self._waited[rows] = 0.0
         self._last_time[rows] = np.nan  # a simulator may have gone back to zero since
         self.fault[rows] = Fault.NONE
+        local, normals = contacts_in_hand(self.hand, grasps)
+        self._estimator.start(rows, local)
+        self._slip.start(rows, normals, self._room(grasps))
         self.controller.start(rows, grasps)
         self._enter(rows, Phase.APPROACH)
 
@@ -131,21 +164,25 @@ class GraspExecutor:
         usable = self._check(observation)
         dt = np.where(np.isnan(self._last_time), 0.0, observation.time - self._last_time)
         self._last_time = observation.time.copy()
+        self._dt = np.maximum(dt, 0.0)
         fresh = ~self._has_target
         if (fresh & ~usable).any():
             raise ExecutionError("the first observation holds NaN: there is nothing to hold yet")
         self._palm[fresh] = observation.T_world_palm[fresh]
         self._joints[fresh] = self._sent[fresh] = observation.joint_position[fresh]
         self._has_target[:] = True
-        self.touching = self._sense(observation)
+        free = self.phase == Phase.APPROACH
+        self.felt = self._estimator.update(self._sent, free, observation)
+        carrying = np.isin(self.phase, (Phase.LIFT, Phase.HOLD)) & usable
+        self._slip.update(carrying, self._dt, self.felt, observation.T_world_palm)
         for phase, run in self._run.items():
             rows = np.flatnonzero((self.phase == phase) & (self.fault != Fault.BAD_OBSERVATION))
             if len(rows):
                 self._advance(rows, phase, run, observation)
         limit = np.minimum(self.config.joint_speed_limit, self.hand.velocity_limit)
-        reach = limit * np.maximum(dt, 0.0)[:, None]
-        nominal = Command(self._joints.copy(), self._palm.copy())
-        command = self.controller.command(self.phase, nominal, observation)
+        reach = limit * self._dt[:, None]
+        felt = replace(observation, finger_force=self.felt.force)
+        command = self.controller.command(self.phase, self._wanted(), felt)
         within = np.clip(command.joint_position, self._sent - reach, self._sent + reach)
         # Where nothing runs any more, what was sent last stays in force.
         self._sent = np.where(self.finished[:, None], self._sent, self.hand.clip(within))
@@ -158,7 +195,7 @@ class GraspExecutor:
         """(N,) bool, usable. A world whose observation is not fails and keeps its targets."""
         finite = np.isfinite(observation.joint_position).all(axis=1)
         finite &= np.isfinite(observation.T_world_palm).all(axis=(1, 2))
-        finite &= ~(observation.time < self._last_time)
+        finite &= np.isfinite(observation.time) & ~(observation.time < self._last_time)
         bad = np.flatnonzero(~finite & ~self.finished)
         self._fail(bad, Fault.BAD_OBSERVATION)
         return finite
@@ -174,7 +211,7 @@ class GraspExecutor:
         new = np.isnan(self._entered[rows])
         self._entered[rows[new]] = now[new]
         self._start_palm[rows[new]] = self._palm[rows[new]]
-        self._start_joints[rows[new]] = self._joints[rows[new]]
+        self._start_joints[rows[new]] = self._sent[rows[new]]
         self.time_in_phase[rows] = now - self._entered[rows]
         palm, joints, done, fault = run(rows, observation)
         self._palm[rows], self._joints[rows] = palm, joints
@@ -204,13 +241,22 @@ class GraspExecutor:
         self.phase[rows] = Phase.FAILED
         self.fault[rows] = fault
 
-    def _sense(self, observation: Observation) -> Array:
-        """(N, F) fingers that feel something, by force where sensed, else by stalled joints."""
-        lag = np.abs(self._sent - observation.joint_position)
-        stalled = (lag > 0.06) & (np.abs(observation.joint_velocity) < 0.05)
-        by_stall = (stalled[:, None, :] & self._joint_of_finger[None]).any(axis=2)
-        force = observation.finger_force
-        return np.where(np.isnan(force), by_stall, force > self.config.touch_force)
+    def _room(self, grasps: GraspSet) -> Array:
+        """(k, F) how many times the planned squeeze the joints of each finger can do."""
+        torque = np.abs(grasps.squeeze - grasps.grasp) * self.hand.stiffness
+        room = self.config.force.effort_share * self.hand.effort_limit / np.maximum(torque, 1e-6)
+        own = self._joint_of_finger[None]
+        return np.where(own, room[:, None], np.inf).min(axis=2)
+
+    def _wanted(self) -> Wanted:
+        """The phases' targets; while an object is held, tighter by what slips have asked for."""
+        tightening = (
+            self._slip.tightening if self.controller.feels else np.ones(self.felt.force.shape)
+        )
+        held = np.isin(self.phase, (Phase.LIFT, Phase.HOLD, Phase.PLACE))[:, None]
+        extra = held * ((tightening - 1.0) @ self._joint_of_finger.astype(float))
+        joints = self._joints + extra * (self._squeeze - self._grasp)
+        return Wanted(joints, self._palm.copy(), self.felt, tightening)
 
     def _felt(self, rows: Array) -> Array:
         """(k, F) fingers whose touch ends a motion."""
@@ -334,6 +380,14 @@ class GraspExecutor:
         return pose
 
     def _lift_phase(self, rows: Array, observation: Observation) -> Targets:
+        """Rise; wait while the grip is made tighter, or gives way and is brought back."""
+        waiting = self._slip.yielding[rows] & self.controller.feels
+        waiting |= self._slip.drifting[rows] & self._holds
+        waiting &= self._waited[rows] < self.config.slip.longest_wait
+        pause = self._dt[rows] * waiting
+        self._waited[rows] += pause
+        self._entered[rows] += pause
+        self.time_in_phase[rows] -= pause
         goal = self._lifted(rows)
         palm, ended = self._timed_pose(rows, goal, self.config.lift_speed)
         done = ended & self._arrived(rows, goal, observation)
