@@ -92,33 +92,36 @@ def _share(passed: Sequence[bool]) -> Share:
 
 
 def show(lines: Sequence[Line]) -> None:
-    """Figures, objects, reasons and times of every hand, and the machine."""
+    """Figures, objects, reasons and times of every hand and controller, and the machine."""
     console = Console(width=None if Console().is_terminal else 140)
     groups: dict[str, list[Line]] = {}
     for line in lines:
-        groups.setdefault(line.job["hand"], []).append(line)
+        groups.setdefault(f"{line.job['hand']} {line.job['controller']}", []).append(line)
     console.print(_figure_table(groups))
-    for hand, own in groups.items():
-        console.print(_object_table(own, hand))
-        console.print(_reason_table(own, f"{hand}: why attempts ended"))
+    for name, own in groups.items():
+        console.print(_object_table(own, name))
+        console.print(_reason_table(own, f"{name}: why attempts ended"))
+        fallbacks = Counter(a["fallback"] for x in own for a in x.attempts if a.get("fallback"))
+        for words, count in fallbacks.items():
+            console.print(f"{name}: {count} times the policy gave way: {words}", highlight=False)
         for stage in ("perception", "completion", "synthesis", "execution"):
             took = [a["seconds"][stage] for x in own for a in x.attempts if stage in a["seconds"]]
             if took:
                 words = f"median {np.median(took):.2f} s, 95 % {np.quantile(took, 0.95):.2f} s"
-                console.print(f"{hand} {stage}: {words}", highlight=False)
+                console.print(f"{name} {stage}: {words}", highlight=False)
     console.print(f"machine: {machine_line()}", highlight=False, soft_wrap=True)
 
 
 def _figure_table(groups: dict[str, list[Line]]) -> Table:
-    table = Table("hand", "figure", "trials", "measured", "95 %", "must reach",
+    table = Table("hand and controller", "figure", "trials", "measured", "95 %", "must reach",
                   "reached", title="execution")  # fmt: skip
-    for hand, lines in groups.items():
-        for figure in figures(lines, hand):
+    for name, lines in groups.items():
+        for figure in figures(lines, lines[0].job["hand"]):
             low, high = figure.share.interval
             sign = "≤" if figure.at_most else "≥"
             asked = "" if figure.bound is None else f"{sign} {100 * figure.bound:.0f} %"
             table.add_row(
-                hand, figure.what, f"{figure.share.passed}/{figure.share.total}",
+                name, figure.what, f"{figure.share.passed}/{figure.share.total}",
                 f"{100 * figure.share.rate:.1f} %", f"{100 * low:.0f} to {100 * high:.0f} %",
                 asked, figure.reached,
             )  # fmt: skip
