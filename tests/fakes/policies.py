@@ -74,9 +74,9 @@ def values(**changes: Any) -> dict[str, Any]:
     return manifest | changes
 
 
-def written(folder: Path, model: onnx.ModelProto | bytes, **changes: Any) -> Path:
+def written(folder: Path, graph: onnx.ModelProto | bytes, **changes: Any) -> Path:
     """The manifest in `folder`, beside its model."""
-    content = model if isinstance(model, bytes) else model.SerializeToString()
+    content = graph if isinstance(graph, bytes) else graph.SerializeToString()
     (folder / "fake.onnx").write_bytes(content)
     path = folder / "fake.yaml"
     stored = {"sha256": hashlib.sha256(content).hexdigest(), **values(**changes)}

@@ -19,6 +19,7 @@ from dexgrasp.execution.policy.manifest import PolicyManifest
 from dexgrasp.hands import HandModel
 from dexgrasp.learning.lessons import Lesson
 from dexgrasp.simulation import MujocoBackend, SimulationConfig
+from dexgrasp.synthesis import SynthesisConfig
 from dexgrasp.types import Array, Command, GraspSet, Observation
 
 CONTROL_PERIOD = 0.01  # [s]
@@ -157,8 +158,9 @@ def _world(
 ) -> MujocoBackend:
     """One world for each grasp, the hand at its stand-off."""
     count = len(grasps)
-    # Creep does not show in three seconds.
-    simulation = SimulationConfig.load().model_copy(update={"noslip_iterations": 0})
+    # As in the synthesizer's own check: creep does not show in three seconds.
+    faster = {"noslip_iterations": 0, "timestep": SynthesisConfig.load().check_timestep}
+    simulation = SimulationConfig.load().model_copy(update=faster)
     backend = MujocoBackend(hand, simulation, worlds=count, threads=1)
     placement = lesson.placement
     backend.load([placement])

@@ -86,9 +86,15 @@ def run(
     for name in hands.split(","):
         hand = HandModel.load(name.strip())
         lessons = planned(hand, OBJECTS[:objects], views, work / "lessons")
-        student, log = taught(hand, lessons, rounds, steps, seed)
-        write_log(log, work / f"{hand.name}.csv")
-        write_policy(hand, student, folder, {"seed": seed, **facts(lessons, log, steps)})
+
+        def keep(
+            student: Learner, log: Sequence[Round], hand: HandModel = hand,
+            lessons: Sequence[Lesson] = tuple(lessons),
+        ) -> None:  # fmt: skip
+            write_log(log, work / f"{hand.name}.csv")
+            write_policy(hand, student, folder, {"seed": seed, **facts(lessons, log, steps)})
+
+        teach(hand, lessons, rounds, steps, seed, keep)
 
 
 def planned(hand: HandModel, objects: Sequence[str], views: int, folder: Path) -> list[Lesson]:
@@ -135,10 +141,18 @@ class Learner:
         return self.network(self.normalised(seen)) + self.offset
 
 
-def taught(
-    hand: HandModel, lessons: Sequence[Lesson], rounds: int, steps: int, seed: int
-) -> tuple[Learner, list[Round]]:
-    """Practise and learn in turn; the last round is practice alone, of the student alone."""
+def teach(
+    hand: HandModel,
+    lessons: Sequence[Lesson],
+    rounds: int,
+    steps: int,
+    seed: int,
+    keep: Callable[[Learner, Sequence[Round]], None],
+) -> None:
+    """Practise and learn in turn; the last round is practice alone, of the student alone.
+
+    keep: gets the student after every round, so that an interrupted training leaves its best.
+    """
     raw, records, log = raw_manifest(hand), [], []
     learner: Learner | None = None
     with Progress() as progress:
@@ -165,8 +179,8 @@ def taught(
                       sum(len(r.seen) for r in records), error, time.perf_counter() - began)
             )  # fmt: skip
             progress.console.print(told(log[-1]), highlight=False)
-    assert learner is not None
-    return learner, log
+            assert learner is not None  # the first round ends with a fit
+            keep(learner, log)
 
 
 def fitted(
@@ -270,10 +284,10 @@ def facts(lessons: Sequence[Lesson], log: Sequence[Round], steps: int) -> dict:
     return {
         "objects": sorted({each.name for each in lessons}),
         "grasps": sum(len(each.grasps) for each in lessons),
-        "rounds": len(log) - 1,
+        "fits": sum(line.error is not None for line in log),
         "steps": steps,
         "lifted_by_teacher": log[0].teacher,
-        "lifted_by_student": log[-1].student,
+        "lifted_by_student": [line.student for line in log[1:]],
     }
 
 
