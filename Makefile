@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-perception benchmark-evaluation benchmark-execution benchmark-loop benchmark-synthesis fit-ranking clean
+.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-perception benchmark-evaluation benchmark-execution benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,8 +55,14 @@ benchmark-loop: setup  ## Measure the step time of executor and safety: ARGS="--
 benchmark-synthesis: setup  ## Measure grasp synthesis, all of it or ARGS="--parts views,regions"
 	@$(ENVIRONMENT) && python benchmarks/synthesis.py $(ARGS)
 
+benchmark-policy: setup  ## Measure the inference time of a policy: ARGS="--name student"
+	@$(ENVIRONMENT) && python benchmarks/policy.py $(ARGS)
+
 fit-ranking: setup  ## Fit the success probability of grasps on simulated trials, and report
 	@$(ENVIRONMENT) && python benchmarks/ranking.py --write $(ARGS)
+
+train-policy: setup  ## Train the shipped student by DAgger: ARGS="--hands leap_right"
+	@$(ENVIRONMENT) && OMP_NUM_THREADS=2 python -m dexgrasp.learning.train $(ARGS)
 
 clean:  ## Remove the environments and what they built
 	rm -rf .venv .venv-jazzy setup.bash setup.jazzy.bash logs/setup

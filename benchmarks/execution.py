@@ -26,8 +26,9 @@ from dexgrasp.evaluation.pick import PickRecord
 from dexgrasp.evaluation.pool import in_processes
 from dexgrasp.evaluation.report import plain
 from dexgrasp.execution import ExecutionConfig
-from dexgrasp.execution.control import CONTROLLERS
-from dexgrasp.hands import hand_names
+from dexgrasp.execution.control import CONTROLLERS, POLICY, make_controller
+from dexgrasp.execution.policy.manifest import manifest_path
+from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.synthesis import CHECKS, GENERATORS
 
 MOST_PROCESSES = 2  # a machine of two cores is what the figures are for
@@ -49,7 +50,9 @@ def run(
     ] = "nominal,disturbed",
     synthesizer: Annotated[str, typer.Option(help=f"of {', '.join(GENERATORS)}")] = "search",
     check: Annotated[str, typer.Option(help=f"of {', '.join(CHECKS)}")] = "lift",
-    controllers: Annotated[str, typer.Option(help=f"of {', '.join(CONTROLLERS)}")] = "reactive",
+    controllers: Annotated[
+        str, typer.Option(help=f"of {', '.join(CONTROLLERS)}, or {POLICY}<name>")
+    ] = "reactive",
     processes: Annotated[int, typer.Option(min=1, max=MOST_PROCESSES)] = MOST_PROCESSES,
     output: Annotated[Path, typer.Option(help="one line for each trial")] = Path(
         "results/execution.jsonl"
@@ -62,18 +65,29 @@ def run(
     """
     os.environ.setdefault("MUJOCO_GL", "egl")
     chosen = choices(listed(objects, list(SETS), "--objects"), meshes, half, only)
+    named = listed(hands, hand_names(), "--hands")
     jobs = [
         PickJob(hand, choice, seed, positive("--attempts", attempts), synthesizer, check,
                 condition == "disturbed", controller, condition != "untouched")
         for seed in range(positive("--seeds", seeds))
-        for controller in listed(controllers, list(CONTROLLERS), "--controllers")
+        for controller in asked_controllers(controllers, named)
         for condition in listed(conditions, list(CONDITIONS), "--conditions")
-        for hand in listed(hands, hand_names(), "--hands")
+        for hand in named
         for choice in chosen
     ]  # fmt: skip
     lines = measure(jobs, processes, output)
     show([lines[key(job)] for job in jobs])
     tell(f"written: {output}")
+
+
+def asked_controllers(text: str, hands: Sequence[str]) -> list[str]:
+    """Controllers with commas, policies loaded once to see that they can be. Raises ConfigError."""
+    policies = [name.strip() for name in text.split(",") if name.strip().startswith(POLICY)]
+    names = listed(text, [*CONTROLLERS, *policies], "--controllers")
+    for name in policies:
+        for hand in hands:
+            make_controller(name, HandModel.load(hand), ExecutionConfig.load(), 1)
+    return names
 
 
 def choices(sets: Sequence[str], meshes: Path, half: str, only: str) -> list[ObjectChoice]:
@@ -128,6 +142,8 @@ def parsed(text: str) -> tuple[str, Line]:
 def key(job: PickJob) -> str:
     """What tells a trial from all others: the job and the configuration that it ran with."""
     text = json.dumps(asdict(job), sort_keys=True) + configuration()
+    if job.controller.startswith(POLICY):
+        text += manifest_path(job.controller.removeprefix(POLICY), job.hand).read_text()
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -122,6 +122,9 @@ def show(lines: Sequence[Line]) -> None:
         title = f"{hand}, {controller}"
         console.print(_object_table(own, title))
         console.print(_reason_table(own, f"{title}: why attempts ended"))
+        fallbacks = Counter(a["fallback"] for x in own for a in x.attempts if a.get("fallback"))
+        for words, count in fallbacks.items():
+            console.print(f"{title}: {count} times the policy gave way: {words}", highlight=False)
         for stage in ("perception", "completion", "synthesis", "execution"):
             took = [a["seconds"][stage] for x in own for a in x.attempts if stage in a["seconds"]]
             if took:

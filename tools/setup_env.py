@@ -37,7 +37,13 @@ def install(layout: Layout, log: Path) -> None:
     pip = [layout.python, "-m", "pip", "install", "--disable-pip-version-check"]
     wheels = () if layout.sourced else ros_wheels.WHEELS[layout.distribution]
     run(
-        [*pip, "-e", f"{layout.root}[dev,gpu,scale,usd,view]", *ros_wheels.BUILD_TOOLS, *wheels],
+        [
+            *pip,
+            "-e",
+            f"{layout.root}[dev,gpu,scale,train,usd,view]",
+            *ros_wheels.BUILD_TOOLS,
+            *wheels,
+        ],
         log,
     )
     if not layout.sourced:

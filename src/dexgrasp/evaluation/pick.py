@@ -23,6 +23,7 @@ from dexgrasp.execution.attempts import (
     standing,
 )
 from dexgrasp.execution.carry import withdrawal
+from dexgrasp.execution.control import fallback_words
 from dexgrasp.execution.safety import SafetyFilter, SafetyLimits
 from dexgrasp.geometry import inverse
 from dexgrasp.objects import ObjectModel
@@ -51,6 +52,7 @@ class Attempt:
     earlier attempt, because the object had not moved.  drift [m], turn [rad]: of the object
     in the hand from the full grasp to the end of the hold; NaN: it was never lifted.
     interventions: control steps in which the safety limits changed the command.
+    fallback: why a policy was replaced by the phase machine's own targets, if it was.
     """
 
     phase: str = Phase.IDLE.name
@@ -65,6 +67,7 @@ class Attempt:
     turn: float = float("nan")
     slipped: bool = False
     interventions: int = 0
+    fallback: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -130,7 +133,7 @@ def pick(
 
     A fault ends an attempt with its code and words. After one that another grasp may mend the
     hand withdraws and looks again, until it has tried `attempts` times.
-    controller: of `dexgrasp.execution.control.CONTROLLERS`.  tactile: without it the executor is
+    controller: see `dexgrasp.execution.control.make_controller`.  tactile: without it the executor is
     given no finger forces, and feels with the motors alone.
     """
     backend.load([placement])
@@ -189,7 +192,7 @@ class _Picker:
             center = detected.T_world_object[:3, 3]
             grasp = self._disturbance.misplaced(grasp, center, self._rng)
         start = time.perf_counter()
-        self._execute(attempt, grasp)
+        self._execute(attempt, grasp, detected)
         attempt.seconds["execution"] = time.perf_counter() - start
         if not attempt.error_code and self._still_there(standing(scene.objects)):
             attempt.fail(Fault.OBJECT_LOST, NOT_LIFTED)
@@ -251,11 +254,11 @@ class _Picker:
         }
         return self._choice.of_new(detected, grasps)
 
-    def _execute(self, attempt: Attempt, grasp: GraspSet) -> None:
+    def _execute(self, attempt: Attempt, grasp: GraspSet, detected: DetectedObject) -> None:
         """Run the phases and judge what becomes of the object."""
         backend = self._backend
         executor = GraspExecutor(backend.hand, self._execution, backend.worlds, self._controller)
-        executor.start(grasp)
+        executor.start(grasp, clouds=[detected.cloud])
         trial, grip = SimulationTrial(self._table_height), GripWatch(backend.worlds)
         observe = self._observe
         if self._disturbance is not None:
@@ -277,6 +280,7 @@ class _Picker:
             if phase == Phase.FULL_GRASP and executor.phase[0] == Phase.LIFT:
                 attempt.plausibility = judge_contact(backend)
         backend.vary(gravity=GRAVITY[None])
+        attempt.fallback = fallback_words(executor.controller)
         fault = Fault(int(executor.fault[0]))
         attempt.phase = Phase.DONE.name if fault == Fault.NONE else attempt.phase
         attempt.fail(fault, "" if fault == Fault.NONE else fault_words(fault))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from dexgrasp.errors import ConfigError
 from dexgrasp.execution.config import ExecutionConfig
@@ -34,6 +34,33 @@ class Controller(Protocol):
         ...
 
 
+@runtime_checkable
+class Sees(Protocol):
+    """A controller that also looks at the object."""
+
+    def see(self, rows: Array, clouds: Sequence[Array]) -> None:
+        """After `start`: the object in world `rows[i]` has the points clouds[i] (n, 3) [m]."""
+        ...
+
+
+@runtime_checkable
+class Learned(Protocol):
+    """A controller that may give way to the phase machine for the rest of an attempt.
+
+    words: why it did in each of N worlds, or "".
+    clock: () -> the time now [s] on the clock of the observations, by which their age is
+    judged; None: they are as fresh as they come, as in a simulator that waits.
+    """
+
+    words: list[str]
+    clock: Callable[[], float] | None
+
+
+def fallback_words(controller: Controller, world: int = 0) -> str:
+    """Why a controller gave way to the phase machine in a world; empty where it did not."""
+    return controller.words[world] if isinstance(controller, Learned) else ""
+
+
 class Nominal:
     """The phase machine's targets as they are: `reactive` with touch, `open_loop` without."""
 
@@ -55,10 +82,17 @@ CONTROLLERS: dict[str, Maker] = {
     "impedance": lambda hand, config, worlds: ForceControl(hand, config, worlds, foresee=False),
     "mpc": lambda hand, config, worlds: ForceControl(hand, config, worlds, foresee=True),
 }
+POLICY = "policy:"  # before the name of a shipped policy or the path of a manifest
 
 
 def make_controller(name: str, hand: HandModel, config: ExecutionConfig, worlds: int) -> Controller:
-    """One of CONTROLLERS for so many worlds. Raises ConfigError for another name."""
+    """One of CONTROLLERS or a policy, for so many worlds. Raises ConfigError for another name."""
+    if name.startswith(POLICY):
+        # ONNX Runtime takes a while to import: only who runs a policy waits for it.
+        from dexgrasp.execution.policy import PolicyController
+
+        return PolicyController.load(name.removeprefix(POLICY), hand, worlds)
     if name not in CONTROLLERS:
-        raise ConfigError(f"there is no controller {name!r}; known: {', '.join(CONTROLLERS)}")
+        known = f"{', '.join(CONTROLLERS)}, {POLICY}<name or manifest>"
+        raise ConfigError(f"there is no controller {name!r}; known: {known}")
     return CONTROLLERS[name](hand, config, worlds)

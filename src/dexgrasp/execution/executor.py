@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from dexgrasp.errors import ExecutionError
 from dexgrasp.execution.config import ExecutionConfig
-from dexgrasp.execution.control import make_controller
+from dexgrasp.execution.control import Sees, make_controller
 from dexgrasp.execution.phases import CARRYING, FINISHED, NEXT_PHASE, Fault, Phase
 from dexgrasp.execution.sensing import ContactEstimator, Felt, contacts_in_hand
 from dexgrasp.execution.slip import SlipWatch
@@ -37,7 +37,7 @@ class GraspExecutor:
         worlds: int = 1,
         controller: str = "reactive",
     ) -> None:
-        """controller: of `dexgrasp.execution.control.CONTROLLERS`. Raises ConfigError."""
+        """controller: see `dexgrasp.execution.control.make_controller`. Raises ConfigError."""
         self.hand = hand
         self.config = config
         self.controller = make_controller(controller, hand, config, worlds)
@@ -107,12 +107,17 @@ class GraspExecutor:
         self._slip.track(T_world_object)
 
     def start(
-        self, grasps: GraspSet, worlds: Array | None = None, place_back: bool = False
+        self,
+        grasps: GraspSet,
+        worlds: Array | None = None,
+        place_back: bool = False,
+        clouds: Sequence[Array] | None = None,
     ) -> None:
         """Begin grasp i of `grasps` (frame `world`) in `worlds[i]` (None: world i).
 
-        place_back: put the object down again after the hold. Raises GraspError for a bad
-        grasp and ExecutionError while one of these worlds is still busy.
+        place_back: put the object down again after the hold.  clouds: for each grasp the seen
+        points (m, 3) of its object in the world [m], for controllers that look. Raises
+        GraspError for a bad grasp and ExecutionError while one of these worlds is still busy.
         """
         grasps.validate(self.hand.joint_count)
         rows = np.arange(len(grasps)) if worlds is None else np.asarray(worlds)
@@ -138,6 +143,8 @@ class GraspExecutor:
         self._estimator.start(rows, local)
         self._slip.start(rows, normals, self._room(grasps))
         self.controller.start(rows, grasps)
+        if clouds is not None and isinstance(self.controller, Sees):
+            self.controller.see(rows, clouds)
         self._enter(rows, Phase.APPROACH)
 
     def cancel(self, worlds: Array | None = None) -> None:

@@ -36,7 +36,7 @@ from dexgrasp.errors import (
 )
 from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase, fault_words
 from dexgrasp.execution.carry import withdrawal
-from dexgrasp.execution.control import make_controller
+from dexgrasp.execution.control import Learned, fallback_words, make_controller
 from dexgrasp.execution.safety_config import REJECTIONS
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array, Command, GraspSet, Observation
@@ -90,7 +90,7 @@ class Trial:
 
     number: counts the grasps; a withdrawal has that of the grasp before it.
     before: what the safety node said last at its begin.  refused_since: time from which on its
-    commands are refused [s].
+    commands are refused [s].  fallback: why a policy gave way to the phase machine, if it did.
     """
 
     number: int
@@ -101,6 +101,7 @@ class Trial:
     words: str = ""
     preempted: bool = False
     refused_since: float | None = None
+    fallback: str = ""
     began: float = field(default_factory=time.monotonic)
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -135,6 +136,7 @@ class ExecutorNode(StackNode):
         self._loop: Loop | None = None
         self._trial: Trial | None = None
         self._trials = 0
+        self._fallbacks = 0
         self._published = (-np.inf, -1, -1)
         self._sent: Command | None = None
         self._servers = [
@@ -235,9 +237,18 @@ class ExecutorNode(StackNode):
             self._drop(error.code, str(error))
             return
         command = self._sent = trial.machine.step(observation)
+        self._note_fallback(trial)
         self._commands.publish(Float64MultiArray(data=doubles(command.joint_position[0])))
         now, pose = float(observation.time[0]), pose_to_msg(command.T_world_palm[0])
         self._palm_target.publish(PoseStamped(header=header(now, WORLD_FRAME), pose=pose))
+
+    def _note_fallback(self, trial: Trial) -> None:
+        """Count and tell that the policy has given way, once in a goal."""
+        if isinstance(trial.machine, GraspExecutor) and not trial.fallback:
+            trial.fallback = fallback_words(trial.machine.controller)
+            if trial.fallback:
+                self._fallbacks += 1
+                self.get_logger().warning(f"the policy gave way: {trial.fallback}")
 
     def _check_safety(self, trial: Trial, now: float) -> None:
         """Raise SafetyError when the trial's commands have no effect. now: [s]."""
@@ -313,6 +324,9 @@ class ExecutorNode(StackNode):
 
     def _grasp_machine(self, request: ExecuteGrasp.Goal, grasps: GraspSet) -> GraspExecutor:
         machine = GraspExecutor(self._hand, self._config, 1, self._controller)
+        if isinstance(machine.controller, Learned):
+            # ROS time is that of the stamps, in simulation and on a robot.
+            machine.controller.clock = lambda: self.get_clock().now().nanoseconds * 1e-9
         machine.start(grasps, place_back=request.place_back)
         return machine
 
@@ -401,9 +415,13 @@ class ExecutorNode(StackNode):
         statistics = self._loop.statistics()
         lost = self._joints.age > self._lost_after
         late = statistics["period_error_p99_ms"] > 5.0
+        trial = self._trial
+        fallback = "" if trial is None else trial.fallback
         words = "no joint states" if lost else "late" if late else "in time"
-        level = DiagnosticStatus.WARN if lost or late else DiagnosticStatus.OK
-        return level, words, {"trials": self._trials, **statistics}
+        words += f"; the policy gave way: {fallback}" if fallback else ""
+        level = DiagnosticStatus.WARN if lost or late or fallback else DiagnosticStatus.OK
+        counts = {"trials": self._trials, "policy_fallbacks": self._fallbacks}
+        return level, words, {**counts, **statistics}
 
 
 def main() -> None:

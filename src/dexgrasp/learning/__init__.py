@@ -1,0 +1,1 @@
+"""Training of the shipped policies: lessons, teacher, student. Needs the extra `train`."""

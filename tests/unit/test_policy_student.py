@@ -1,0 +1,31 @@
+"""The shipped student lifts an easy object that it has seen only through a camera."""
+
+from __future__ import annotations
+
+import pytest
+
+from dexgrasp.evaluation.pick import pick, random_placement
+from dexgrasp.execution import ExecutionConfig
+from dexgrasp.hands import HandModel, hand_names
+from dexgrasp.objects import load_object
+from dexgrasp.simulation import MujocoBackend, SimulationConfig
+from dexgrasp.synthesis import SynthesisConfig, make_synthesizer
+
+SEED = 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", hand_names())
+def test_the_student_lifts_a_box(name: str) -> None:
+    backend = MujocoBackend(HandModel.load(name), SimulationConfig.load(), seed=SEED)
+    small = SynthesisConfig.load().model_copy(update={"samples": 96, "check_candidates": 8})
+    placement = random_placement(load_object("sugar_box"), 0.0, SEED)
+    try:
+        record = pick(
+            backend, make_synthesizer("optimize", small), ExecutionConfig.load(), placement, SEED,
+            0.0, 1, controller="policy:student",
+        )  # fmt: skip
+    finally:
+        backend.close()
+    assert record.success, record.last
+    assert record.last.fallback == ""
