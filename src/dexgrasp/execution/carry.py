@@ -40,7 +40,7 @@ class Leg:
 class Motion:
     """Runs legs one after the other in N worlds, each world by its own clock.
 
-    finished, lost: (N,) bool. A world whose fingers lose the object on a leg that holds one
+    start, legs: what it was made of.  finished, lost: (N,) bool. A world whose fingers lose the object on a leg that holds one
     stops where it is. Fingers that sense no force (NaN) count as holding.
     """
 
@@ -60,6 +60,7 @@ class Motion:
             seconds.append(_duration(palms[-1], palm, joints[-1], target, leg, config))
             palms.append(palm)
             joints.append(target)
+        self.start, self.legs = start, tuple(legs)
         self._palms, self._joints = np.stack(palms), np.stack(joints)
         self._seconds = np.stack(seconds)  # (S, N)
         self._ends = np.cumsum(self._seconds, axis=0)
@@ -81,6 +82,10 @@ class Motion:
     def leg(self) -> Array:
         """(N,) index of the leg under way; the last one at the end."""
         return np.minimum((self._elapsed >= self._ends).sum(axis=0), len(self._ends) - 1)
+
+    def skip(self, worlds: Array) -> None:
+        """End the leg under way of `worlds`, a mask (N,): its goal is the next target at once."""
+        self._elapsed = np.where(worlds, self._ends[self.leg, self._rows], self._elapsed)
 
     def step(self, observation: Observation) -> Command:
         """Advance every world to `observation.time` and return the targets to send.

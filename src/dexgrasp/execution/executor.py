@@ -10,6 +10,7 @@ from dexgrasp.errors import ExecutionError
 from dexgrasp.execution.config import ExecutionConfig
 from dexgrasp.execution.control import make_controller
 from dexgrasp.execution.phases import CARRYING, FINISHED, NEXT_PHASE, Fault, Phase
+from dexgrasp.execution.stuck import StuckJoints
 from dexgrasp.geometry import interpolate_poses, minimum_jerk, rotation_between
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array, Command, GraspSet, Observation
@@ -59,6 +60,7 @@ class GraspExecutor:
         self._lost_since = np.full(worlds, np.nan)
         self._place_back = np.zeros(worlds, dtype=bool)
         self._cancelled = np.zeros(worlds, dtype=bool)
+        self._stuck = StuckJoints(hand, worlds)
         self._joint_of_finger = hand.finger_joint_mask  # (F, J) bool
         self._run: dict[Phase, Callable[[Array, Observation], Targets]] = {
             Phase.APPROACH: self._approach_phase,
@@ -138,6 +140,9 @@ class GraspExecutor:
         self._joints[fresh] = self._sent[fresh] = observation.joint_position[fresh]
         self._has_target[:] = True
         self.touching = self._sense(observation)
+        air = self.phase == Phase.APPROACH
+        stuck = self._stuck.update(air, self._sent, observation, dt)
+        self._fail(np.flatnonzero(stuck), Fault.JOINT_STUCK)
         for phase, run in self._run.items():
             rows = np.flatnonzero((self.phase == phase) & (self.fault != Fault.BAD_OBSERVATION))
             if len(rows):
