@@ -40,8 +40,9 @@ class Leg:
 class Motion:
     """Runs legs one after the other in N worlds, each world by its own clock.
 
-    start, legs: what it was made of.  finished, lost: (N,) bool. A world whose fingers lose the object on a leg that holds one
-    stops where it is. Fingers that sense no force (NaN) count as holding.
+    start, legs: what it was made of.  finished, lost: (N,) bool. A world whose fingers lose the
+    object on a leg that holds one stops where it is. Fingers that sense no force (NaN) count as
+    holding.
     """
 
     def __init__(

@@ -101,7 +101,7 @@ class BridgeNode(StackNode):
         self._overview = publish(Image, "overview/image", 2)
         self._overview_info = publish(CameraInfo, "overview/camera_info", 10)
         self._palm_commands = Stream(self, PoseStamped, "wrist_controller/target_pose", 1)
-        self._services = WorldServices(self, self._running, self.report_fault)
+        WorldServices(self, self._running, self.report_fault)
 
     @property
     def world(self) -> World:
