@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-perception benchmark-evaluation benchmark-execution benchmark-synthesis fit-ranking clean
+.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-perception benchmark-evaluation benchmark-execution benchmark-faults benchmark-synthesis fit-ranking clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ benchmark-evaluation: setup  ## Measure the batch evaluator: time, verdicts, pub
 
 benchmark-execution: setup  ## Measure picks, retries, slips, disturbances: ARGS="--seeds 1"
 	@$(ENVIRONMENT) && python benchmarks/execution.py $(ARGS)
+
+benchmark-faults: setup  ## Inject faults at every phase: ARGS="--hands leap_right"
+	@$(ENVIRONMENT) && python benchmarks/faults.py $(ARGS)
 
 benchmark-synthesis: setup  ## Measure grasp synthesis, all of it or ARGS="--parts views,regions"
 	@$(ENVIRONMENT) && python benchmarks/synthesis.py $(ARGS)

@@ -15,7 +15,7 @@ from dexgrasp.errors import ExecutionError
 from dexgrasp.execution.carry import Leg, Motion, carried, placed, released
 from dexgrasp.execution.config import ExecutionConfig
 from dexgrasp.execution.handover import PullWatch
-from dexgrasp.execution.phases import FINISHED, Fault, Phase
+from dexgrasp.execution.phases import FINISHED, LONGEST_GAP, Fault, Phase
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array, Command, GraspSet, Observation
 
@@ -66,7 +66,7 @@ class PhasedMotion:
         self._command = motion.start
         self._touch_force = config.touch_force
         self._entered = np.full(worlds, np.nan)
-        self._last = np.full(worlds, -np.inf)
+        self._last = np.full(worlds, np.nan)
         self.phase = np.full(worlds, self._phases[0])
         self.fault = np.full(worlds, Fault.NONE, dtype=np.int64)
         self.time_in_phase = np.zeros(worlds)
@@ -115,7 +115,8 @@ class PhasedMotion:
     def _check(self, observation: Observation) -> None:
         usable = np.isfinite(observation.joint_position).all(axis=1)
         usable &= np.isfinite(observation.T_world_palm).all(axis=(1, 2))
-        usable &= observation.time >= self._last
+        usable &= ~(observation.time < self._last)
+        usable &= ~(observation.time > self._last + LONGEST_GAP)
         self._last = observation.time.copy()
         self._fail(~usable & ~self.finished, Fault.BAD_OBSERVATION)
 

@@ -9,7 +9,7 @@ import numpy as np
 from dexgrasp.errors import ExecutionError
 from dexgrasp.execution.config import ExecutionConfig
 from dexgrasp.execution.control import make_controller
-from dexgrasp.execution.phases import CARRYING, FINISHED, NEXT_PHASE, Fault, Phase
+from dexgrasp.execution.phases import CARRYING, FINISHED, LONGEST_GAP, NEXT_PHASE, Fault, Phase
 from dexgrasp.execution.stuck import StuckJoints
 from dexgrasp.geometry import interpolate_poses, minimum_jerk, rotation_between
 from dexgrasp.hands import HandModel
@@ -164,6 +164,7 @@ class GraspExecutor:
         finite = np.isfinite(observation.joint_position).all(axis=1)
         finite &= np.isfinite(observation.T_world_palm).all(axis=(1, 2))
         finite &= ~(observation.time < self._last_time)
+        finite &= ~(observation.time > self._last_time + LONGEST_GAP)
         bad = np.flatnonzero(~finite & ~self.finished)
         self._fail(bad, Fault.BAD_OBSERVATION)
         return finite

@@ -57,6 +57,8 @@ NEXT_PHASE = {
     Phase.RETREAT: Phase.DONE,
 }
 
+LONGEST_GAP = 0.5  # [s] between two observations; what was planned from the older one is void
+
 CARRYING = (Phase.FULL_GRASP, Phase.LIFT, Phase.HOLD)
 FINISHED = (Phase.IDLE, Phase.DONE, Phase.FAILED)
 
@@ -64,7 +66,7 @@ FAULT_WORDS = {
     Fault.COVER_BLOCKED: "the hand touched something well before the grasp pose",
     Fault.NOTHING_GRASPED: "fewer than two fingers touched the object",
     Fault.OBJECT_LOST: "the fingers lost the object",
-    Fault.BAD_OBSERVATION: "the observation holds NaN or time runs backwards",
+    Fault.BAD_OBSERVATION: "the observation holds NaN, or time runs backwards or jumps",
     Fault.JOINT_STUCK: "a joint did not follow its target in the air: it is stuck, or has no power",
     Fault.CANCELLED: "cancelled on request",
 }
