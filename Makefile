@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-perception benchmark-evaluation benchmark-execution benchmark-faults benchmark-synthesis fit-ranking clean
+.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-control benchmark-perception benchmark-evaluation benchmark-execution benchmark-faults benchmark-synthesis fit-ranking clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ benchmark-perception: setup  ## Measure perceived against true shapes: ARGS="--s
 benchmark-evaluation: setup  ## Measure the batch evaluator: time, verdicts, published grasps
 	@$(ENVIRONMENT) && python benchmarks/plausibility.py && python benchmarks/intention.py && \
 	  python benchmarks/evaluation.py $(ARGS)
+
+benchmark-control: setup  ## Measure how periodic the control loop is while the stack picks
+	@$(ENVIRONMENT) && python benchmarks/control.py $(ARGS)
 
 benchmark-execution: setup  ## Measure picks, retries, slips, disturbances: ARGS="--seeds 1"
 	@$(ENVIRONMENT) && python benchmarks/execution.py $(ARGS)

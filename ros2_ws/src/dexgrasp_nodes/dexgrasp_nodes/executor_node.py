@@ -7,7 +7,6 @@ heartbeat tells the safety node that this is meant, for as long as this process 
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -31,7 +30,7 @@ from dexgrasp.types import GraspSet
 from dexgrasp_nodes.conversions import WORLD_FRAME, grasps_from_msgs
 from dexgrasp_nodes.executor_report import ExecutorReport
 from dexgrasp_nodes.hand_link import HandLink
-from dexgrasp_nodes.loop import Loop, claim_urgency
+from dexgrasp_nodes.loop import Loop, claim_urgency, leave_shared_memory
 from dexgrasp_nodes.node_base import NotActiveError, StackNode, error_code, run, send_feedback
 from dexgrasp_nodes.trial import BusyError, Goal, Machine, NothingHeldError, Trial, Workplace
 
@@ -39,7 +38,6 @@ STATE_LOST_AFTER = 0.5  # [s] of wall clock without joint states or palm pose
 # The same where time is simulated: a world that stalls on a busy machine moves nothing meanwhile.
 SIMULATION_LOST_AFTER = 2.0
 RESULT_POLL = 0.04  # [s]; each look takes Python's lock from the control loop
-THREAD_SWITCH = 1e-4  # [s]; how long other threads may keep the control loop waiting
 
 
 class ExecutorNode(StackNode):
@@ -101,9 +99,8 @@ class ExecutorNode(StackNode):
 
     def start(self) -> None:
         """Start the control loop."""
-        sys.setswitchinterval(THREAD_SWITCH)
         period = 1.0 / self.get_parameter("control_rate").value
-        self._loop = Loop("control", period, self._step, self._on_loop_error, urgent=True)
+        self._loop = Loop("control", period, self._step, self._on_loop_error, real_time=True)
         self._loop.start()
 
     def stop(self) -> None:
@@ -301,5 +298,6 @@ class ExecutorNode(StackNode):
 def main() -> None:
     """Run the node."""
     # The whole process: a thread that waits for Python's lock waits for whoever holds it.
+    leave_shared_memory()
     claim_urgency()
     run(ExecutorNode, threads=6)
