@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-perception benchmark-evaluation benchmark-execution benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
+.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-control benchmark-perception benchmark-evaluation benchmark-execution benchmark-faults benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,8 +46,14 @@ benchmark-evaluation: setup  ## Measure the batch evaluator: time, verdicts, pub
 	@$(ENVIRONMENT) && python benchmarks/plausibility.py && python benchmarks/intention.py && \
 	  python benchmarks/evaluation.py $(ARGS)
 
+benchmark-control: setup  ## Measure how periodic the control loop is while the stack picks
+	@$(ENVIRONMENT) && python benchmarks/control.py $(ARGS)
+
 benchmark-execution: setup  ## Measure picks, retries, slips, disturbances: ARGS="--seeds 1"
 	@$(ENVIRONMENT) && python benchmarks/execution.py $(ARGS)
+
+benchmark-faults: setup  ## Inject faults at every phase: ARGS="--hands leap_right"
+	@$(ENVIRONMENT) && python benchmarks/faults.py $(ARGS)
 
 benchmark-loop: setup  ## Measure the step time of executor and safety: ARGS="--controllers mpc"
 	@$(ENVIRONMENT) && python benchmarks/loop.py $(ARGS)

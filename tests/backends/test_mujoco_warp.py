@@ -27,7 +27,7 @@ def test_every_promise_holds(placement) -> None:
     checked = check_backend(
         lambda worlds: make_backend("mujoco_warp", hand, config, worlds), placement
     )
-    assert len(checked) == 18
+    assert len(checked) == 20
 
 
 def test_it_moves_as_mujoco_does(placement) -> None:

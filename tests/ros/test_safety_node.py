@@ -19,8 +19,8 @@ import rclpy
 from dexgrasp_interfaces.msg import ErrorCode, SafetyState
 from dexgrasp_nodes import conversions as c
 from dexgrasp_nodes.bridge_node import BridgeNode
-from dexgrasp_nodes.executor_node import ExecutorNode, Trial
 from dexgrasp_nodes.safety_node import SafetyNode
+from dexgrasp_nodes.trial import Trial
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import MultiThreadedExecutor
@@ -219,23 +219,19 @@ def test_an_inactive_safety_node_is_deaf(hand: Rig) -> None:
     assert np.abs(hand.sent - before).max() > 0.05
 
 
-def test_an_executor_judges_what_is_refused(rig: Rig) -> None:
-    executor = ExecutorNode()
-    assert executor.trigger_configure() == SUCCESS
+def test_a_goal_judges_what_is_refused() -> None:
+    trial = Trial(1, None, None, None, None)  # type: ignore[arg-type]  # of no grasp
 
-    def judge(trial: Trial, now: float, since: float, *refused: str, stop: bool = False) -> int:
+    def judge(now: float, since: float, *refused: str, stop: bool = False) -> int:
         state = SafetyState(header=c.header(since), refused=list(refused), e_stopped=stop)
-        executor._safety.newest = state
         try:
-            executor._check_safety(trial, now)
+            trial.check_safety(state, now)
         except SafetyError as error:
             return error.code
         return ErrorCode.OK
 
-    trial = Trial(1, None, None, None)  # type: ignore[arg-type]  # of no grasp
-    assert judge(trial, 1.05, 1.0, "JUMP") == ErrorCode.OK
-    assert judge(trial, 1.2, 1.1, "JUMP") == ErrorCode.SAFETY
-    assert judge(trial, 1.3, 1.3, "TABLE") == ErrorCode.OK
-    assert judge(trial, 1.35, 1.35, "JUMP") == ErrorCode.OK
-    assert judge(trial, 1.4, 1.4, stop=True) == ErrorCode.ESTOPPED
-    executor.destroy_node()
+    assert judge(1.05, 1.0, "JUMP") == ErrorCode.OK
+    assert judge(1.2, 1.1, "JUMP") == ErrorCode.SAFETY
+    assert judge(1.3, 1.3, "TABLE") == ErrorCode.OK
+    assert judge(1.35, 1.35, "JUMP") == ErrorCode.OK
+    assert judge(1.4, 1.4, stop=True) == ErrorCode.ESTOPPED

@@ -158,6 +158,16 @@ def test_forces_that_are_not_sensed_are_no_loss() -> None:
     assert not motion.lost.any()
 
 
+def test_fingers_that_close_on_nothing_are_a_loss_without_a_sensor() -> None:
+    motion = Motion(command(), carried([], CONFIG, seconds=1.0), HAND, CONFIG)
+    for tick in range(60):
+        seen = observation(tick * PERIOD, command(), np.nan)
+        if tick > 20:
+            seen.joint_position = seen.joint_position + 0.3
+        motion.step(seen)
+    assert motion.lost.all()
+
+
 def test_time_that_runs_backwards_advances_nothing() -> None:
     motion = Motion(command(), carried([pose(0.4, 0, 0.2)[None]], CONFIG), HAND, CONFIG)
     for now in (0.0, 0.3):

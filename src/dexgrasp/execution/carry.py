@@ -18,6 +18,7 @@ from dexgrasp.hands import HandModel
 from dexgrasp.types import Array, Command, GraspSet, Observation
 
 PEAK = 1.875  # of a minimum-jerk motion's speed, over its mean
+GIVEN_WAY = 0.15  # [rad]; a pull of 5 N at a held object moves its fingers by 0.05 rad (simulated)
 HIGHER = 0.002  # [m] above the height of the grasp at which an object is let go: it has slipped
 
 
@@ -40,8 +41,9 @@ class Leg:
 class Motion:
     """Runs legs one after the other in N worlds, each world by its own clock.
 
-    finished, lost: (N,) bool. A world whose fingers lose the object on a leg that holds one
-    stops where it is. Fingers that sense no force (NaN) count as holding.
+    start, legs: what it was made of.  finished, lost: (N,) bool. A world whose fingers lose the
+    object on a leg that holds one stops where it is. A finger that moves in spite of targets that
+    stay has nothing in its way any more; one that does not, and senses no force (NaN), holds.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Motion:
             seconds.append(_duration(palms[-1], palm, joints[-1], target, leg, config))
             palms.append(palm)
             joints.append(target)
+        self.start, self.legs = start, tuple(legs)
         self._palms, self._joints = np.stack(palms), np.stack(joints)
         self._seconds = np.stack(seconds)  # (S, N)
         self._ends = np.cumsum(self._seconds, axis=0)
@@ -70,6 +73,8 @@ class Motion:
         self._elapsed = np.zeros(worlds)
         self._last = np.full(worlds, np.nan)
         self._loose = np.zeros(worlds)
+        self._fingers = hand.finger_joint_mask  # (F, J)
+        self._gripping = np.full((worlds, hand.joint_count), np.nan)
         self.lost = np.zeros(worlds, dtype=bool)
 
     @property
@@ -81,6 +86,10 @@ class Motion:
     def leg(self) -> Array:
         """(N,) index of the leg under way; the last one at the end."""
         return np.minimum((self._elapsed >= self._ends).sum(axis=0), len(self._ends) - 1)
+
+    def skip(self, worlds: Array) -> None:
+        """End the leg under way of `worlds`, a mask (N,): its goal is the next target at once."""
+        self._elapsed = np.where(worlds, self._ends[self.leg, self._rows], self._elapsed)
 
     def step(self, observation: Observation) -> Command:
         """Advance every world to `observation.time` and return the targets to send.
@@ -103,9 +112,12 @@ class Motion:
         return Command(first + share[:, None] * (second - first), palm)
 
     def _watch(self, observation: Observation, dt: Array) -> None:
-        force = observation.finger_force
-        carrying = (np.isnan(force) | (force > self._config.lost_force)).sum(axis=1)
-        loose = (carrying < 2) & self._holding[self.leg] & ~self.finished
+        force, q = observation.finger_force, observation.joint_position
+        self._gripping = np.where(np.isnan(self._gripping), q, self._gripping)
+        gave_way = (np.abs(q - self._gripping) > GIVEN_WAY)[:, None, :] & self._fingers
+        feels = np.isnan(force) | (force > self._config.lost_force)
+        carrying = feels & ~gave_way.any(axis=2)
+        loose = (carrying.sum(axis=1) < 2) & self._holding[self.leg] & ~self.finished
         self._loose = np.where(loose, self._loose + dt, 0.0)
         self.lost |= self._loose > self._config.lost_time
 

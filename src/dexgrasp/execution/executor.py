@@ -10,9 +10,10 @@ import numpy as np
 from dexgrasp.errors import ExecutionError
 from dexgrasp.execution.config import ExecutionConfig
 from dexgrasp.execution.control import Sees, make_controller
-from dexgrasp.execution.phases import CARRYING, FINISHED, NEXT_PHASE, Fault, Phase
+from dexgrasp.execution.phases import CARRYING, FINISHED, LONGEST_GAP, NEXT_PHASE, Fault, Phase
 from dexgrasp.execution.sensing import ContactEstimator, Felt, contacts_in_hand
 from dexgrasp.execution.slip import SlipWatch
+from dexgrasp.execution.stuck import StuckJoints
 from dexgrasp.execution.wanted import Wanted
 from dexgrasp.geometry import interpolate_poses, minimum_jerk, rotation_between
 from dexgrasp.hands import HandModel
@@ -70,6 +71,7 @@ class GraspExecutor:
         self._lost_since = np.full(worlds, np.nan)
         self._place_back = np.zeros(worlds, dtype=bool)
         self._cancelled = np.zeros(worlds, dtype=bool)
+        self._stuck = StuckJoints(hand, worlds)
         self._joint_of_finger = hand.finger_joint_mask  # (F, J) bool
         self._run: dict[Phase, Callable[[Array, Observation], Targets]] = {
             Phase.APPROACH: self._approach_phase,
@@ -178,10 +180,12 @@ class GraspExecutor:
         self._palm[fresh] = observation.T_world_palm[fresh]
         self._joints[fresh] = self._sent[fresh] = observation.joint_position[fresh]
         self._has_target[:] = True
-        free = self.phase == Phase.APPROACH
-        self.felt = self._estimator.update(self._sent, free, observation)
+        air = self.phase == Phase.APPROACH
+        self.felt = self._estimator.update(self._sent, air, observation)
         carrying = np.isin(self.phase, (Phase.LIFT, Phase.HOLD)) & usable
         self._slip.update(carrying, self._dt, self.felt, observation.T_world_palm)
+        stuck = self._stuck.update(air, self._sent, observation, dt)
+        self._fail(np.flatnonzero(stuck), Fault.JOINT_STUCK)
         for phase, run in self._run.items():
             rows = np.flatnonzero((self.phase == phase) & (self.fault != Fault.BAD_OBSERVATION))
             if len(rows):
@@ -203,6 +207,7 @@ class GraspExecutor:
         finite = np.isfinite(observation.joint_position).all(axis=1)
         finite &= np.isfinite(observation.T_world_palm).all(axis=(1, 2))
         finite &= np.isfinite(observation.time) & ~(observation.time < self._last_time)
+        finite &= ~(observation.time > self._last_time + LONGEST_GAP)
         bad = np.flatnonzero(~finite & ~self.finished)
         self._fail(bad, Fault.BAD_OBSERVATION)
         return finite

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Phase(IntEnum):
-    """Where a world is. The first five after IDLE are the survey's."""
+    """Where a world is. The first five after IDLE are the survey's, the last two of a delivery."""
 
     IDLE = 0
     APPROACH = 1
@@ -20,6 +20,8 @@ class Phase(IntEnum):
     RETREAT = 9
     DONE = 10
     FAILED = 11
+    CARRY = 12
+    HAND_OVER = 13
 
 
 class Fault(IntEnum):
@@ -39,6 +41,7 @@ class Fault(IntEnum):
     NOTHING_GRASPED = 52
     OBJECT_LOST = 53
     BAD_OBSERVATION = 54
+    JOINT_STUCK = 55
     CANCELLED = 60
 
 
@@ -54,6 +57,8 @@ NEXT_PHASE = {
     Phase.RETREAT: Phase.DONE,
 }
 
+LONGEST_GAP = 0.5  # [s] between two observations; what was planned from the older one is void
+
 CARRYING = (Phase.FULL_GRASP, Phase.LIFT, Phase.HOLD)
 FINISHED = (Phase.IDLE, Phase.DONE, Phase.FAILED)
 
@@ -61,7 +66,8 @@ FAULT_WORDS = {
     Fault.COVER_BLOCKED: "the hand touched something well before the grasp pose",
     Fault.NOTHING_GRASPED: "fewer than two fingers touched the object",
     Fault.OBJECT_LOST: "the fingers lost the object",
-    Fault.BAD_OBSERVATION: "the observation holds NaN or time runs backwards",
+    Fault.BAD_OBSERVATION: "the observation holds NaN, or time runs backwards or jumps",
+    Fault.JOINT_STUCK: "a joint did not follow its target in the air: it is stuck, or has no power",
     Fault.CANCELLED: "cancelled on request",
 }
 

@@ -46,11 +46,15 @@ class SimBackend(Protocol):
         gravity: np.ndarray | None = None,
         friction: np.ndarray | None = None,
         mass: np.ndarray | None = None,
+        push: np.ndarray | None = None,
+        stuck: np.ndarray | None = None,
     ) -> None:
         """Give every world physics of its own until the next `load`; None leaves a figure.
 
         gravity: (N, 3) [m/s2], which the hand itself does not feel.  friction: (N,) sliding
         coefficient of the objects.  mass: (N, M) [kg], inertia in proportion.
+        push: (N, M, 3) force on the centres of mass [N]; a reset ends it, too.
+        stuck: (N, J) bool, joints that stay where they are whatever drives them.
         """
         ...
 

@@ -35,6 +35,8 @@ def check_backend(
         _gravity_varies,
         _friction_varies,
         _mass_varies,
+        _pushes_move_the_object,
+        _stuck_joints_stay,
         _nan_is_refused,
         _odd_duration_is_refused,
         _same_seed_same_motion,
@@ -223,6 +225,40 @@ def _mass_varies(backend: SimBackend, make: Callable[[int], SimBackend]) -> None
     pushed = np.linalg.norm(backend.truth().object_com - before, axis=2)[:, 0]
     light = pushed[1:].min(initial=np.inf)
     _expect(light > 2.0 * pushed[0], "a light object is pushed away, one of 50 kg is not", pushed)
+
+
+def _pushes_move_the_object(backend: SimBackend, make: Callable[[int], SimBackend]) -> None:
+    """Upwards with twice the weight of the object, in world 0 alone."""
+    push = np.zeros((backend.worlds, 1, 3))
+    push[0, 0, 2] = 2.0 * 9.81 * backend.placements[0].model.mass
+    backend.vary(push=push)
+    before = backend.truth().object_com
+    _run(backend, _hold(backend), 0.2)
+    risen = (backend.truth().object_com - before)[:, 0, 2]
+    _expect(risen[0] > 0.1, "a push moves the object", risen)
+    _expect(np.abs(risen[1:]).max(initial=0.0) < 0.01, "it moves no other one", risen)
+    backend.reset()
+    before = backend.truth().object_com
+    _run(backend, _hold(backend), 0.2)
+    risen = (backend.truth().object_com - before)[0, 0, 2]
+    _expect(abs(risen) < 0.01, "a reset ends a push", risen)
+
+
+def _stuck_joints_stay(backend: SimBackend, make: Callable[[int], SimBackend]) -> None:
+    """Joint 0 of world 0 sticks; freed, it moves again."""
+    stuck = np.zeros((backend.worlds, backend.hand.joint_count), dtype=bool)
+    stuck[0, 0] = True
+    command = _hold(backend)
+    before = command.joint_position.copy()
+    command.joint_position += 0.25 * (
+        0.5 * (backend.hand.joint_lower + backend.hand.joint_upper) - before
+    )
+    command.joint_position[:, 0] = before[:, 0] + 0.2
+    for which in (stuck, np.zeros_like(stuck)):
+        backend.vary(stuck=which)
+        _run(backend, command, 0.5)
+        followed = np.abs(backend.observe().joint_position - command.joint_position) < 0.05
+        _expect((followed == ~which).all(), "stuck joints stay, the others move", followed)
 
 
 def _nan_is_refused(backend: SimBackend, make: Callable[[int], SimBackend]) -> None:

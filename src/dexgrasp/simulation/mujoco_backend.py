@@ -33,6 +33,8 @@ from dexgrasp.types import (
     Observation,
 )
 
+RUSTED = 1e3  # [Nm s/rad]: a joint at its effort limit then turns by less than 1e-3 rad/s
+
 
 class MujocoBackend:
     """`SimBackend` over `mujoco.batch`. `threads`: 0 uses every core."""
@@ -82,6 +84,8 @@ class MujocoBackend:
         free = [model.joint(f"{object_body(i)}_free") for i in range(len(self.placements))]
         self._objects = np.array([j.qposadr[0] for j in free], dtype=int)
         self._object_dofs = np.array([j.dofadr[0] for j in free], dtype=int)
+        bodies = [model.body(object_body(i)).id for i in range(len(self.placements))]
+        self._object_bodies = np.array(bodies, dtype=int)
         self._com = np.array([p.model.com for p in self.placements]).reshape(-1, 3)
         self._touch = np.array([model.sensor(finger_sensor(f)).adr[0] for f in hand.finger_names])
         self._touch_object = np.array(
@@ -100,6 +104,7 @@ class MujocoBackend:
                 "ctrl",
                 "mocap_pos",
                 "mocap_quat",
+                "xfrc_applied",
                 "sensordata",
                 "time",
                 "qfrc_actuator",
@@ -156,6 +161,8 @@ class MujocoBackend:
         gravity: Array | None = None,
         friction: Array | None = None,
         mass: Array | None = None,
+        push: Array | None = None,
+        stuck: Array | None = None,
     ) -> None:
         """See `SimBackend.vary`."""
         with self._lock:
@@ -167,9 +174,14 @@ class MujocoBackend:
                 self._batch.expand("geom_friction")[:, geoms, 0] = sliding
             if mass is not None:
                 self._set_mass(np.asarray(mass))
+            if push is not None:
+                self._state["xfrc_applied"][:, self._object_bodies, :3] = push
+            if stuck is not None:
+                damping = self.model.dof_damping[self._dof]
+                self._batch.expand("dof_damping")[:, self._dof] = np.where(stuck, RUSTED, damping)
 
     def _set_mass(self, mass: Array) -> None:
-        bodies = [self.model.body(object_body(i)).id for i in range(len(self.placements))]
+        bodies = self._object_bodies
         nominal = self.model.body_mass[bodies]
         self._batch.expand("body_mass")[:, bodies] = mass
         inertia = self._batch.expand("body_inertia")

@@ -11,9 +11,9 @@ from dexgrasp.errors import BackendError
 from dexgrasp.types import Array
 
 # Written by the caller before a step, and read back after it.
-INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "time")
+INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "xfrc_applied", "time")
 OUTPUTS = ("qpos", "qvel", "time", "sensordata", "qfrc_actuator")
-VARIED = ("geom_friction", "body_mass", "body_inertia")  # and opt.gravity
+VARIED = ("geom_friction", "body_mass", "body_inertia", "dof_damping")  # and opt.gravity
 # Contacts and constraint rows of one world: 13 contacts were the peak of a grasp with
 # primitives (facts/simulation.md), so that these leave room for objects of many parts.
 CONTACTS, ROWS = 96, 384

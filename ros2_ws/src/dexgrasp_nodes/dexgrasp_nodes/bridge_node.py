@@ -11,15 +11,13 @@ import time
 from collections.abc import Mapping
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from dexgrasp_interfaces.msg import FingerForces, GroundTruth, HandContactArray
-from dexgrasp_interfaces.srv import ResetSimulation, SpawnObject
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, TransformStamped
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
-from std_srvs.srv import SetBool
 from tf2_msgs.msg import TFMessage
 
 from dexgrasp.errors import ExecutionError
@@ -38,6 +36,7 @@ from dexgrasp_nodes.conversions import (
     picture_to_msg,
     pose_from_msg,
     pose_to_msg,
+    seconds_from_stamp,
     stamp_from_seconds,
     transform_to_msg,
     truth_to_msg,
@@ -48,13 +47,13 @@ from dexgrasp_nodes.node_base import (
     LATCHED,
     NotActiveError,
     StackNode,
-    error_code,
     present,
     run_beside,
 )
 from dexgrasp_nodes.safety_node import SafetyNode
 from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.world import World
+from dexgrasp_nodes.world_services import WorldServices
 
 DEPTH_FRAME = "camera_depth_optical_frame"
 OVERVIEW_FRAME = "overview_optical_frame"
@@ -62,6 +61,7 @@ STATE_PERIOD = 0.004  # [s] of a step; joint states at 250 Hz
 SLOW_EVERY = 5  # transforms, controller state and ground truth at 50 Hz
 CLOCK_EVERY = 12  # 21 Hz: each tick costs every node that uses simulated time about 1 ms
 CONTACTS_EVERY = 10  # contacts at 25 Hz
+TICK = 1e-6  # [s]; stamps are rounded
 
 
 class BridgeNode(StackNode):
@@ -79,7 +79,7 @@ class BridgeNode(StackNode):
         self._physics: Loop | None = None
         self._cameras: Loop | None = None
         self._safety = safety
-        self._palm_target = np.eye(4)
+        self._palm_target, self._target_stamp = np.eye(4), Time()
         self._commanded = False
         self._ticks = 0
         self._last_health = (time.monotonic(), 0.0)
@@ -101,16 +101,7 @@ class BridgeNode(StackNode):
         self._overview = publish(Image, "overview/image", 2)
         self._overview_info = publish(CameraInfo, "overview/camera_info", 10)
         self._palm_commands = Stream(self, PoseStamped, "wrist_controller/target_pose", 1)
-        group = MutuallyExclusiveCallbackGroup()
-        self.create_service(
-            SpawnObject, "simulation/spawn_object", self._on_spawn, callback_group=group
-        )
-        self.create_service(
-            ResetSimulation, "simulation/reset", self._on_reset_request, callback_group=group
-        )
-        self.create_service(
-            SetBool, "simulation/set_paused", self._on_set_paused, callback_group=group
-        )
+        WorldServices(self, self._running, self.report_fault)
 
     @property
     def world(self) -> World:
@@ -200,14 +191,15 @@ class BridgeNode(StackNode):
 
     def _command(self, observation: Observation) -> Command:
         """What goes to the hand now: what was commanded last, as far as it is safe."""
-        fresh = self._take_palm_target()
         now, position = float(observation.time[0]), observation.joint_position[0]
+        fresh = self._take_palm_target()
+        age = self._age_of_target(now) if fresh else 0.0
         joints, moved = self.controller.update(now, position)
         self._commanded |= fresh or moved
         # Until somebody commands, the targets are this node's own and never grow old.
         fresh = fresh or moved or not self._commanded
         wanted = Command(joints[None], self._palm_target[None])
-        allowed = self._safety.allow(wanted, observation, fresh)
+        allowed = self._safety.allow(wanted, observation, fresh, age)
         self.controller.output = allowed.joint_position[0]
         rejection = self._safety.rejection
         if rejection and (fresh or self._safety.e_stopped):
@@ -227,11 +219,21 @@ class BridgeNode(StackNode):
                     f"{WORLD_FRAME!r} is known"
                 )
             self._palm_target = pose_from_msg(message.pose)
+            self._target_stamp = message.header.stamp
         except ExecutionError as error:
             self.controller.refused += 1
             self.report_fault(error)
             return False
         return True
+
+    def _age_of_target(self, now: float) -> float:
+        """How old the state was that a new palm target was made of [s]; 0: its stamp is empty.
+
+        The stamp is all that a command tells; joint targets have none.
+        """
+        stamp = seconds_from_stamp(self._target_stamp)
+        age = now - stamp if stamp > 0.0 else 0.0
+        return age if abs(age) > TICK else 0.0
 
     def _publish_slow(self, now: float, observation: Observation) -> None:
         transform = TransformStamped(
@@ -273,45 +275,10 @@ class BridgeNode(StackNode):
             self._overview_info.publish(camera_info_to_msg(self._config.overview.intrinsics, head))
             self._overview.publish(picture_to_msg(world.backend.color(), head))
 
-    def _on_spawn(
-        self, request: SpawnObject.Request, response: SpawnObject.Response
-    ) -> SpawnObject.Response:
-        try:
-            pose = None if request.random_pose else pose_from_msg(request.pose)
-            placement = self._running().spawn(request.name, pose, request.seed, request.replace)
-            response.pose = pose_to_msg(placement.T_world_object)
-        except Exception as error:
-            self._answer(error, response)
-        return response
-
-    def _on_reset_request(
-        self, request: ResetSimulation.Request, response: ResetSimulation.Response
-    ) -> ResetSimulation.Response:
-        try:
-            self._running().reset(request.remove_objects)
-        except Exception as error:
-            self._answer(error, response)
-        return response
-
-    def _on_set_paused(
-        self, request: SetBool.Request, response: SetBool.Response
-    ) -> SetBool.Response:
-        if self._world is None:
-            response.message = "the simulation is not active"
-            return response
-        self._world.paused = request.data
-        response.success = True
-        return response
-
     def _running(self) -> World:
         if self._world is None or not self.active:
             raise NotActiveError("the simulation is not active")
         return self._world
-
-    def _answer(self, error: Exception, response) -> None:
-        self.report_fault(error)
-        response.error_code = error_code(error)
-        response.error_msg = str(error)
 
     def health(self) -> tuple[bytes, str, Mapping[str, object]]:
         """See `StackNode.health`."""

@@ -14,6 +14,7 @@ from dexgrasp_interfaces.msg import (
     ExecutorState,
     GraspArray,
     HandContactArray,
+    SafetyState,
 )
 from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
@@ -31,7 +32,14 @@ from dexgrasp_nodes.conversions import (
     transform_to_msg,
 )
 from dexgrasp_nodes.loop import Loop
-from dexgrasp_nodes.markers import contact_markers, grasp_markers, object_markers, phase_marker
+from dexgrasp_nodes.markers import (
+    contact_markers,
+    grasp_markers,
+    object_markers,
+    phase_marker,
+    safety_marker,
+    touch_markers,
+)
 from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, run
 from dexgrasp_nodes.streams import Stream
 
@@ -53,6 +61,7 @@ class DescriptionNode(Node):
         self._objects = Stream(self, DetectedObjectArray, "objects")
         self._grasps = Stream(self, GraspArray, "grasps", LATCHED)
         self._state = Stream(self, ExecutorState, "executor/state")
+        self._safety = Stream(self, SafetyState, "safety/state", LATCHED)
         self._hand = HandModel.load(name)
         self._description.publish(String(data=self._hand.urdf_text))
         self._loop = Loop("description", 1.0 / rate, self._publish, self._on_error)
@@ -72,15 +81,17 @@ class DescriptionNode(Node):
         self._draw(self._objects, object_markers)
         self._draw(self._grasps, grasp_markers)
         self._draw(self._contacts, contact_markers)
-        self._draw(self._state, self._phase)
+        self._draw(self._state, self._executor)
+        self._draw(self._safety, lambda message: safety_marker(message, _in_world(message.header)))
 
     def _draw(self, stream: Stream[Message], markers: Callable[[Message], MarkerArray]) -> None:
         message = stream.poll()
         if message is not None:
             self._markers.publish(markers(message))
 
-    def _phase(self, message: ExecutorState) -> MarkerArray:
-        return phase_marker(message, Header(stamp=message.header.stamp, frame_id=WORLD_FRAME))
+    def _executor(self, message: ExecutorState) -> MarkerArray:
+        phase = phase_marker(message, _in_world(message.header))
+        return MarkerArray(markers=[*phase.markers, *touch_markers(message, self._hand).markers])
 
     def _publish_links(self, joints: JointState) -> None:
         poses = self._hand.forward(joint_positions_from_msg(joints, self._hand)[None])[0]
@@ -96,6 +107,10 @@ class DescriptionNode(Node):
                 )
             )
         self._tf.publish(TFMessage(transforms=transforms))
+
+
+def _in_world(head: Header) -> Header:
+    return Header(stamp=head.stamp, frame_id=WORLD_FRAME)
 
 
 def main() -> None:

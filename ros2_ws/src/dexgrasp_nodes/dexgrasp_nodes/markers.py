@@ -1,8 +1,9 @@
-"""What RViz draws: objects, candidate grasps by score, contacts and the phase."""
+"""What RViz draws: objects, candidate grasps by score, contacts, touch, phase and safety."""
 
 from __future__ import annotations
 
 import colorsys
+import math
 
 from builtin_interfaces.msg import Duration
 from dexgrasp_interfaces.msg import (
@@ -12,11 +13,13 @@ from dexgrasp_interfaces.msg import (
     GraspArray,
     HandContact,
     HandContactArray,
+    SafetyState,
 )
 from geometry_msgs.msg import Point, Pose, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from dexgrasp.hands import HandModel
 from dexgrasp_nodes.conversions import point_to_msg, pose_from_msg, vector_from_msg
 
 LIFETIME = Duration(sec=1)  # of what is published again and again; it fades when that stops
@@ -25,10 +28,17 @@ ARROW = Vector3(x=0.004, y=0.008, z=0.008)  # shaft, head diameter, head length 
 NEWTON = 0.01  # [m] of arrow per newton of contact force
 LONGEST_FORCE = 0.10  # [m]
 PHASE_HEIGHT = 0.65  # [m] above the world's origin
+SAFETY_HEIGHT = 0.72  # [m]
+FINGER_SIZE, FINGER_NEWTON, FINGER_LARGEST = 0.012, 0.002, 0.03  # [m], [m/N], [m]
 GREEN_HUE = 1.0 / 3.0
 OBJECT_COLOR = ColorRGBA(r=0.2, g=0.5, b=1.0, a=0.35)
 CONTACT_COLOR = ColorRGBA(r=1.0, g=0.3, b=0.1, a=1.0)
 TEXT_COLOR = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
+FREE_COLOR = ColorRGBA(r=0.6, g=0.6, b=0.6, a=0.5)
+TOUCH_COLOR = ColorRGBA(r=0.1, g=0.8, b=0.2, a=0.8)
+SLIP_COLOR = ColorRGBA(r=1.0, g=0.8, b=0.0, a=0.9)
+REFUSED_COLOR = ColorRGBA(r=1.0, g=0.6, b=0.0, a=1.0)
+STOP_COLOR = ColorRGBA(r=1.0, g=0.1, b=0.1, a=1.0)
 
 
 def object_markers(message: DetectedObjectArray) -> MarkerArray:
@@ -102,6 +112,40 @@ def phase_marker(message: ExecutorState, header: Header) -> MarkerArray:
     text = Marker(
         header=header, ns="phase", type=Marker.TEXT_VIEW_FACING, pose=pose,
         scale=Vector3(z=0.04), color=TEXT_COLOR, text=words, lifetime=LIFETIME,
+    )  # fmt: skip
+    return MarkerArray(markers=[text])
+
+
+def touch_markers(message: ExecutorState, hand: HandModel) -> MarkerArray:
+    """A ball on each fingertip: green where it touches, yellow in a slip, larger with the force."""
+    markers = []
+    for i, link in enumerate(hand.distal_links):
+        color = FREE_COLOR
+        if message.touching[i]:
+            color = SLIP_COLOR if message.slipping else TOUCH_COLOR
+        force = message.finger_force[i]
+        size = FINGER_SIZE + (0.0 if math.isnan(force) else FINGER_NEWTON * force)
+        size = min(size, FINGER_LARGEST)
+        head = Header(stamp=message.header.stamp, frame_id=hand.links[link].name)
+        markers.append(
+            Marker(
+                header=head, ns="touch", id=i, type=Marker.SPHERE, pose=_identity(),
+                scale=Vector3(x=size, y=size, z=size), color=color, lifetime=LIFETIME,
+            )
+        )  # fmt: skip
+    return MarkerArray(markers=markers)
+
+
+def safety_marker(message: SafetyState, header: Header) -> MarkerArray:
+    """Why the hand does not follow, in words above the phase; nothing while it does."""
+    if not message.words:
+        return MarkerArray(markers=[Marker(header=header, ns="safety", action=Marker.DELETE)])
+    pose = _identity()
+    pose.position.z = SAFETY_HEIGHT
+    text = Marker(
+        header=header, ns="safety", type=Marker.TEXT_VIEW_FACING, pose=pose,
+        scale=Vector3(z=0.05), color=STOP_COLOR if message.e_stopped else REFUSED_COLOR,
+        text=message.words, lifetime=LIFETIME,
     )  # fmt: skip
     return MarkerArray(markers=[text])
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections import Counter
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
+from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Connection
@@ -32,11 +34,12 @@ class RecorderNode(Node):
     """Records every topic but `exclude`, images at most once in `image_period` [s].
 
     Parameter `folder`: where the bag goes; empty: the folder that `results_folder` names,
-    which is where the demo puts its report.
+    which is where the demo puts its report. `written`: messages so far, by topic.
     """
 
-    def __init__(self) -> None:
-        super().__init__("recorder")
+    def __init__(self, context: Context | None = None) -> None:
+        super().__init__("recorder", context=context)
+        self.written: Counter[str] = Counter()
         self._folder = self.declare_parameter("folder", "").value
         self._exclude = set(self.declare_parameter("exclude", EXCLUDED).value)
         self._image_period = self.declare_parameter("image_period", 2.0).value
@@ -77,6 +80,7 @@ class RecorderNode(Node):
             self._polled[topic] = now
             for data, received in stream.take_stamped():
                 self._writer.write(connection, received, data)
+                self.written[topic] += 1
 
     def _discover(self) -> None:
         for topic, types in self.get_topic_names_and_types():

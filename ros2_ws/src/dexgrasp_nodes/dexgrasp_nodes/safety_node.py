@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from dexgrasp_interfaces.msg import SafetyState
@@ -60,6 +61,7 @@ class SafetyNode(StackNode):
         self._lock = threading.Lock()
         self._filter: SafetyFilter | None = None
         self._came = self._seen = self._filtered = -np.inf
+        self._age = 0.0
         self._flags = 0
         self._counts = np.zeros(len(FLAGS), dtype=int)
         self._published = (-np.inf, False, 0)
@@ -88,21 +90,27 @@ class SafetyNode(StackNode):
         with self._lock:
             present(self._filter, "safety filter").forget()
             self._filtered = -np.inf
+            self._age = 0.0
 
-    def allow(self, command: Command, observation: Observation, fresh: bool) -> Command:
+    def allow(
+        self, command: Command, observation: Observation, fresh: bool, age: float = 0.0
+    ) -> Command:
         """What may go to the hand instead of `command`. Raises NotActiveError before `setup`.
 
         fresh: it has come since the last call, rather than being the one still in force.
+        age: of the state that a fresh one was made of, when it came [s].
         """
         with self._lock:
             safety = present(self._filter, "safety filter")
             now = self._seen = float(observation.time[0])
             if self._is_kept_alive() or fresh:
+                self._age = age if fresh else 0.0
                 self._came = now if self.active else -np.inf  # an inactive node is deaf
             elif not self.e_stopped and now - self._filtered < WITHOUT_COMMAND:
                 return safety.last
             self._filtered = now
-            allowed, flags = safety.filter(command, observation, now, self._came)
+            seen = replace(observation, time=observation.time - self._age)
+            allowed, flags = safety.filter(command, seen, now, self._came)
             self._note(int(flags[0]), fresh)
             return allowed
 
@@ -147,7 +155,7 @@ class SafetyNode(StackNode):
             interventions=[flag.name for flag in FLAGS],
             counts=self._counts.tolist(),
             command_age=now - self._came,
-            observation_age=now - self._seen,
+            observation_age=self._age,
         )
 
     def _latch(self, on: bool) -> None:
@@ -184,6 +192,7 @@ class SafetyNode(StackNode):
         counts = zip(FLAGS, self._counts.tolist(), strict=True)
         figures = {str(flag.name).lower(): count for flag, count in counts if count}
         figures["command_age"] = self._seen - self._came
+        figures["observation_age"] = self._age
         words = intervention_words(self._refused)
         if self.e_stopped:
             return DiagnosticStatus.ERROR, words, figures

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from dexgrasp.errors import BackendError, UnknownNameError
 from dexgrasp.evaluation.pick import random_placement
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import SimBackend
@@ -30,6 +31,7 @@ class World:
         self._on_reset = on_reset
         self._offset = 0.0
         self._newest = backend.observe()
+        self._push_end = np.inf
         self._lock = threading.RLock()
 
     @property
@@ -48,6 +50,8 @@ class World:
         newest: what was seen last, after a reset too.
         """
         with self._lock:
+            if self.now >= self._push_end:
+                self._push_objects(np.zeros((len(self.names), 3)), np.inf)
             if not self.paused:
                 self.backend.step(command(self._newest), duration)
             return self._observe()
@@ -98,6 +102,36 @@ class World:
             else:
                 self._restart(self.backend.reset)
 
+    def push(self, name: str, force: np.ndarray, duration: float) -> None:
+        """Push an object (empty name: the last) with `force` (3,) [N] for `duration` [s].
+
+        Raises UnknownNameError, BackendError for what is not finite.
+        """
+        if not (np.isfinite(force).all() and np.isfinite(duration)):
+            raise BackendError("a force or duration that is not finite was refused")
+        with self._lock:
+            if not self.names or name not in ("", *self.names):
+                raise UnknownNameError("object", name, self.names)
+            forces = np.zeros((len(self.names), 3))
+            forces[self.names.index(name) if name else -1] = force
+            self._push_objects(forces, self.now + duration)
+
+    def _push_objects(self, forces: np.ndarray, end: float) -> None:
+        self.backend.vary(push=forces[None])
+        self._push_end = end
+
+    def jam(self, joints: Sequence[str]) -> None:
+        """Let these joints stick where they are, and all others move. Raises UnknownNameError.
+
+        Joints stay jammed over a reset, and until the next object is spawned.
+        """
+        names = self.backend.hand.joint_names
+        for joint in joints:
+            if joint not in names:
+                raise UnknownNameError("joint", joint, names)
+        with self._lock:
+            self.backend.vary(stuck=np.isin(names, list(joints))[None])
+
     def close(self) -> None:
         """Release the backend."""
         with self._lock:
@@ -106,6 +140,7 @@ class World:
     def _restart(self, action: Callable[[], None]) -> None:
         before = self.now
         action()
+        self._push_end = np.inf
         self._offset = before - float(self.backend.observe().time[0])
         self._on_reset(self._observe())
 
