@@ -133,8 +133,8 @@ def pick(
 
     A fault ends an attempt with its code and words. After one that another grasp may mend the
     hand withdraws and looks again, until it has tried `attempts` times.
-    controller: see `dexgrasp.execution.control.make_controller`.  tactile: without it the executor is
-    given no finger forces, and feels with the motors alone.
+    controller: see `dexgrasp.execution.control.make_controller`.
+    tactile: without it the executor is given no finger forces, and feels with the motors alone.
     """
     backend.load([placement])
     picker = _Picker(
