@@ -17,12 +17,13 @@ from dexgrasp.synthesis.candidates import Candidates, joined
 from dexgrasp.synthesis.condition import Condition
 from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.geometry import GraspGeometry
-from dexgrasp.synthesis.squeeze import opened, squeeze_and_pregrasp
+from dexgrasp.synthesis.squeeze import GRAVITY, opened, squeeze_and_pregrasp
 from dexgrasp.synthesis.wishes import kept_wishes
 from dexgrasp.types import Array, GraspSet
 
 SWEEP = np.array([0.0, 0.015, 0.03, 0.05, 0.075, 0.10])
 GAP_WEIGHT = 20.0  # of a squared gap [m2] against the residual, in the order of candidates
+TILT_WEIGHT = 2.0  # of the weight's torque [Nm]
 MAX_FACING = -0.4  # cosine between the finger's and the object's normal at a contact
 TABLE_MARGIN = 0.002  # [m] that covering spheres may reach into the table on the way in
 NEAR, ALIKE = 0.02, 0.35  # [m], [rad] within which two palms are one grasp
@@ -84,7 +85,17 @@ def prepare(
         shares = ", ".join(f"{name}: {int(np.sum(ok))}" for name, ok in keep.items())
         raise NoGraspError(f"none of {len(candidates)} candidates passes; how many {shares}")
     gaps = (tip_gaps(geometry, prepared.candidates) ** 2).sum(axis=1)
-    return prepared.take(np.argsort(prepared.residual + GAP_WEIGHT * gaps, kind="stable"))
+    cost = prepared.residual + GAP_WEIGHT * gaps
+    cost += TILT_WEIGHT * tilting(geometry, prepared.candidates)
+    return prepared.take(np.argsort(cost, kind="stable"))
+
+
+def tilting(geometry: GraspGeometry, candidates: Candidates) -> Array:
+    """(n,) torque of the weight about the middle of the contacts, which must not turn [Nm]."""
+    share = candidates.used / candidates.used.sum(axis=1, keepdims=True)
+    middle = np.einsum("nf,nfi->ni", share, candidates.tips)
+    lever = np.linalg.norm(middle[:, :2] - np.asarray(geometry.model.com)[:2], axis=1)
+    return GRAVITY * geometry.model.mass * lever
 
 
 def static_checks(
