@@ -81,7 +81,7 @@ def run(
     output: Annotated[Path | None, typer.Option(help="default: config/policies/student")] = None,
 ) -> None:
     """Plan grasps for seen objects, practise, learn, and write ONNX file and manifest."""
-    folder = output or resource_path("config", "policies") / NAME
+    folder = output or resource_path("config") / "policies" / NAME
     folder.mkdir(parents=True, exist_ok=True)
     for name in hands.split(","):
         hand = HandModel.load(name.strip())
