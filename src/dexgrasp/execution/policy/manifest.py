@@ -194,8 +194,9 @@ def manifest_path(name: str, hand: str) -> Path:
 
 
 def policy_names() -> list[str]:
-    """Names of the shipped policies: the folders of `config/policies`."""
-    return sorted(path.name for path in resource_path("config").glob("policies/*") if path.is_dir())
+    """Names of the shipped policies: the folders of `config/policies` that hold a manifest."""
+    manifests = resource_path("config").glob("policies/*/*.yaml")
+    return sorted({path.parent.name for path in manifests})
 
 
 def read_manifest(path: Path) -> PolicyManifest:
