@@ -1,4 +1,4 @@
-"""Trains the shipped student by DAgger: `python -m dexgrasp.learning.train --help`.
+"""Trains the policy `student` by DAgger: `python -m dexgrasp.learning.train --help`.
 
 DAgger (Ross, Gordon and Bagnell 2011): the student acts more and more often, the teacher says at
 every instant what it would have done, and the student learns all of it again.
