@@ -67,7 +67,7 @@ benchmark-policy: setup  ## Measure the inference time of a policy: ARGS="--name
 fit-ranking: setup  ## Fit the success probability of grasps on simulated trials, and report
 	@$(ENVIRONMENT) && python benchmarks/ranking.py --write $(ARGS)
 
-train-policy: setup  ## Train the shipped student by DAgger: ARGS="--hands leap_right"
+train-policy: setup  ## Train a student policy by DAgger: ARGS="--hands leap_right"
 	@$(ENVIRONMENT) && OMP_NUM_THREADS=2 python -m dexgrasp.learning.train $(ARGS)
 
 clean:  ## Remove the environments and what they built

@@ -101,7 +101,7 @@ def test_weights_outside_of_the_file_are_refused(tmp_path: Path) -> None:
 
 def test_names_of_policies(tmp_path: Path) -> None:
     config = ExecutionConfig.load()
-    with pytest.raises(ConfigError, match=r"there is no policy 'oracle'; known: .*student"):
+    with pytest.raises(ConfigError, match=r"no policy 'oracle'; shipped: .*; or give the path"):
         make_controller("policy:oracle", HAND, config, 1)
     with pytest.raises(ConfigError, match="there is no policy manifest"):
         make_controller(f"policy:{tmp_path}/absent.yaml", HAND, config, 1)

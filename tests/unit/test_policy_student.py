@@ -1,4 +1,4 @@
-"""The shipped student lifts an easy object that it has seen only through a camera."""
+"""Every shipped policy lifts an easy object that it has seen only through a camera."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from dexgrasp.evaluation.pick import pick, random_placement
 from dexgrasp.execution import ExecutionConfig
+from dexgrasp.execution.policy import policy_names
 from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import MujocoBackend, SimulationConfig
@@ -15,15 +16,16 @@ SEED = 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", hand_names())
-def test_the_student_lifts_a_box(name: str) -> None:
-    backend = MujocoBackend(HandModel.load(name), SimulationConfig.load(), seed=SEED)
+@pytest.mark.parametrize("hand", hand_names())
+@pytest.mark.parametrize("name", policy_names())
+def test_it_lifts_a_box(name: str, hand: str) -> None:
+    backend = MujocoBackend(HandModel.load(hand), SimulationConfig.load(), seed=SEED)
     small = SynthesisConfig.load().model_copy(update={"samples": 96, "check_candidates": 8})
     placement = random_placement(load_object("sugar_box"), 0.0, SEED)
     try:
         record = pick(
             backend, make_synthesizer("optimize", small), ExecutionConfig.load(), placement, SEED,
-            0.0, 1, controller="policy:student",
+            0.0, 1, controller=f"policy:{name}",
         )  # fmt: skip
     finally:
         backend.close()

@@ -1,1 +1,1 @@
-"""Training of the shipped policies: lessons, teacher, student. Needs the extra `train`."""
+"""Training of the policy `student`: lessons, teacher, student. Needs the extra `train`."""

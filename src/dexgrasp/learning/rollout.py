@@ -22,7 +22,7 @@ from dexgrasp.simulation import MujocoBackend, SimulationConfig
 from dexgrasp.synthesis import SynthesisConfig
 from dexgrasp.types import Array, Command, GraspSet, Observation
 
-CONTROL_PERIOD = 0.01  # [s]
+CONTROL_PERIOD = 0.008  # [s], the node's own
 LONGEST = 8.0  # [s] of one trial
 LIFT = 0.12  # [m]
 UNSEEN = 0.25  # share of the trials in which the student knows only the grasp's contact points

@@ -1,4 +1,4 @@
-"""Trains the shipped student by DAgger: `python -m dexgrasp.learning.train --help`.
+"""Trains the policy `student` by DAgger: `python -m dexgrasp.learning.train --help`.
 
 DAgger (Ross, Gordon and Bagnell 2011): the student acts more and more often, the teacher says at
 every instant what it would have done, and the student learns all of it again.
@@ -81,7 +81,7 @@ def run(
     output: Annotated[Path | None, typer.Option(help="default: config/policies/student")] = None,
 ) -> None:
     """Plan grasps for seen objects, practise, learn, and write ONNX file and manifest."""
-    folder = output or resource_path("config", "policies") / NAME
+    folder = output or resource_path("config") / "policies" / NAME
     folder.mkdir(parents=True, exist_ok=True)
     for name in hands.split(","):
         hand = HandModel.load(name.strip())

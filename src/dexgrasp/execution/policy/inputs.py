@@ -27,7 +27,7 @@ class PolicyInputs:
         manifest.check_hand(hand)
         self._manifest, self._hand = manifest, hand
         self._order = manifest.joint_index(hand)
-        self._phases = [Phase[name] for name in manifest.phases]
+        self._acts = np.array([phase.name in manifest.phases for phase in Phase])
         joints = hand.joint_count
         self.acting = np.zeros(worlds, dtype=bool)
         self.fresh = np.zeros(worlds, dtype=bool)
@@ -65,7 +65,7 @@ class PolicyInputs:
         changed = phase != self._phase
         self._phase = phase.copy()
         self._entered[changed] = now[changed]
-        acting = np.isin(phase, self._phases)
+        acting = self._acts[phase]
         self.fresh = acting & ~self.acting
         self._took_over[self.fresh] = now[self.fresh]
         self.last_action[self.fresh] = 0.0

@@ -185,17 +185,18 @@ def manifest_path(name: str, hand: str) -> Path:
         return path
     known = policy_names()
     if name not in known:
-        words = f"known: {', '.join(known)}, or the path of a manifest"
+        words = f"shipped: {', '.join(known) or 'none'}; or give the path of a manifest"
         raise ConfigError(f"there is no policy {name!r}; {words}")
-    path = resource_path("config", "policies") / name / f"{hand}.yaml"
+    path = resource_path("config", "policies", name) / f"{hand}.yaml"
     if not path.is_file():
         raise ConfigError(f"the policy {name!r} has no manifest for {hand!r}: {path}")
     return path
 
 
 def policy_names() -> list[str]:
-    """Names of the shipped policies: the folders of `config/policies`."""
-    return sorted(p.name for p in resource_path("config", "policies").iterdir() if p.is_dir())
+    """Names of the shipped policies: the folders of `config/policies` that hold a manifest."""
+    manifests = resource_path("config").glob("policies/*/*.yaml")
+    return sorted({path.parent.name for path in manifests})
 
 
 def read_manifest(path: Path) -> PolicyManifest:
