@@ -54,7 +54,7 @@ def plan_lesson(hand: HandModel, name: str, seed: int) -> Lesson:
         backend.close()
     detected = perceive(frame, exclude=body).objects[0]
     geometry = GraspGeometry.from_detection(detected)
-    synthesizer = make_synthesizer("optimize", check="lift")
+    synthesizer = make_synthesizer("search", check="lift")
     grasps = synthesizer.synthesize(hand, geometry, GRASPS, seed)
     return Lesson(name, placement.T_world_object, detected.cloud, grasps)
 
