@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dexgrasp.execution import ExecutionConfig
 from dexgrasp.execution.fingertips import Fingers, into_cone, place_contacts, tip_force
-from dexgrasp.execution.force_kernel import STEPS, Gains, balance, plan_forces
+from dexgrasp.execution.force_balance import STEPS, Gains, balance, plan_forces
 from dexgrasp.hands import HandModel, hand_names
 
 GAINS = Gains(**ExecutionConfig.load().force.model_dump())

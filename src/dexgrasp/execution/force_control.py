@@ -14,7 +14,8 @@ from numba import njit
 
 from dexgrasp.execution.config import ExecutionConfig, ForceConfig
 from dexgrasp.execution.fingertips import Fingers
-from dexgrasp.execution.force_kernel import STEPS, Gains, Grip, regulate
+from dexgrasp.execution.force_balance import STEPS, Gains
+from dexgrasp.execution.force_kernel import Grip, regulate
 from dexgrasp.execution.phases import Phase
 from dexgrasp.execution.sensing import contacts_in_hand, squeeze_forces
 from dexgrasp.execution.wanted import Wanted
