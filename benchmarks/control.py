@@ -69,7 +69,8 @@ class Picker:
             sent = self._pick.send_goal_async(goal)
             if not self._until(sent.done):
                 return
-            answer = sent.result().get_result_async()
+            handle: Any = sent.result()
+            answer = handle.get_result_async()
             if not self._until(answer.done):
                 return
             self.picks.append(answer.result().result.error_code)

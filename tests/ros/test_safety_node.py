@@ -29,7 +29,8 @@ from rclpy.node import Node
 from std_msgs.msg import Bool, Empty, Float64MultiArray
 from std_srvs.srv import Trigger
 
-from dexgrasp.errors import SafetyError
+from dexgrasp.errors import SafetyError, UnknownNameError
+from dexgrasp.hands import HandModel
 
 pytestmark = pytest.mark.ros
 DOMAIN_ID = 77
@@ -96,6 +97,13 @@ class Rig:
         message = PoseStamped(header=c.header(0.0))
         message.pose.position.x = x
         self._palm.publish(message)
+
+    def command_here(self, age: float) -> None:
+        """Stream where the palm is as its target, made of a state so old [s]."""
+        seen = self.bridge.world.backend.observe()
+        stamp = self.bridge.world.now - age
+        pose = c.pose_to_msg(seen.T_world_palm[0])
+        self._palm.publish(PoseStamped(header=c.header(stamp), pose=pose))
 
     def stop(self, on: bool = True) -> None:
         """Send a message to the emergency stop."""
@@ -204,6 +212,43 @@ def test_an_emergency_stop_outlasts_commands_messages_and_a_reset_of_the_world(h
     hand.command(moved(hand, 0.1))
     hand.wait(0.05)
     assert np.abs(hand.sent - released).max() > 0.08
+
+
+def test_a_command_made_of_an_old_state_is_flagged_and_of_a_very_old_one_refused(
+    hand: Rig,
+) -> None:
+    before = hand.count("STALE_STATE"), hand.count("INVALID_STATE")
+    hand.command_here(age=0.0)
+    hand.wait(0.3)
+    assert (hand.count("STALE_STATE"), hand.count("INVALID_STATE")) == before
+    hand.wait(0.5)  # a stamp is never negative
+    hand.command_here(age=0.5)
+    hand.until(lambda: "INVALID_STATE" in hand.state.refused, "the refusal")
+    assert hand.state.observation_age == pytest.approx(0.5, abs=0.2)
+    assert hand.count("STALE_STATE") > before[0]
+    hand.command_here(age=0.0)
+    hand.until(lambda: "INVALID_STATE" not in hand.state.refused, "the next command")
+    hand.command(hand.sent)
+    hand.until(lambda: hand.state.observation_age == 0.0, "a command that tells no age")
+
+
+def test_a_jammed_joint_stands_still_until_it_is_freed(hand: Rig) -> None:
+    world, name = hand.bridge.world, HandModel.load("allegro_right").joint_names[1]
+    with pytest.raises(UnknownNameError, match="elbow"):
+        world.jam(["elbow"])
+
+    def follows() -> bool:
+        target = moved(hand, 0.1)
+        for _ in range(5):
+            hand.command(target)
+            hand.wait(0.05)
+        at = world.backend.observe().joint_position[0, 1]
+        return bool(abs(at - target[1]) < 0.05)
+
+    world.jam([name])
+    assert not follows()
+    world.jam([])
+    assert follows()
 
 
 def test_an_inactive_safety_node_is_deaf(hand: Rig) -> None:

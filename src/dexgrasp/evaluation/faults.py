@@ -146,7 +146,7 @@ class FaultRig:
             self._backend.vary(stuck=stuck)
         restarted = np.flatnonzero(new & (self._faults == "backend_restarted"))
         if len(restarted):
-            self._backend.reset(restarted)
+            self._backend.reset(restarted.tolist())
             self._filter.forget(restarted)
             fresh = self._backend.observe()
             for name in ("time", "joint_position", "joint_velocity", "T_world_palm"):

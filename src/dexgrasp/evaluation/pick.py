@@ -217,8 +217,12 @@ class _Picker:
         self._targets = None
 
     def _step(self, command: Command, observation: Observation) -> bool:
-        """Send what the safety limits let through; whether they changed anything."""
-        allowed, flags = self._safety.filter(command, observation, observation.time)
+        """Send what the safety limits let through; whether they changed anything.
+
+        observation: what the command was made of, which may be old by now.
+        """
+        now = self._backend.observe().time
+        allowed, flags = self._safety.filter(command, observation, now)
         self._backend.step(allowed, CONTROL_PERIOD)
         return bool(flags.any())
 

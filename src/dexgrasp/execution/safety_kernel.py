@@ -15,7 +15,7 @@ from dexgrasp.execution.safety_config import Intervention
 from dexgrasp.types import Array
 
 RIGID = 1e-3  # largest error of a rotation matrix's products
-SAME = 1e-9  # [m, rad] below which two targets are the same
+SAME = 1e-9  # [m, rad, s] below which two targets, or times, are the same
 
 # Plain numbers: the compiler knows no enumerations of flags.
 INVALID_COMMAND, INVALID_STATE = int(Intervention.INVALID_COMMAND), int(Intervention.INVALID_STATE)
@@ -95,7 +95,7 @@ def _filter(i, state, limits, body, joints, palm, seen_joints, v, T, now, came, 
     known = usable(seen_joints, T)
     q = seen_joints.copy() if known else last.copy()
     age = now - seen
-    if not 0.0 <= age <= limits.input_age:
+    if not 0.0 <= age <= limits.input_age + SAME:
         flags |= STALE_STATE
     if not known or not abs(age) <= limits.heartbeat:
         flags |= INVALID_STATE

@@ -275,12 +275,9 @@ class ExecutorNode(StackNode):
     def _on_release(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Put down what is held after a grasp, where it was."""
         with self._lock:
-            machine = None if self._trial is None else self._trial.machine
-            if (
-                not isinstance(machine, GraspExecutor)
-                or machine.phase[0] != Phase.DONE
-                or self._link.is_elsewhere()
-            ):
+            trial = self._trial
+            machine = trial.machine if trial is not None and trial.phase == Phase.DONE else None
+            if not isinstance(machine, GraspExecutor) or self._link.is_elsewhere():
                 response.message = "nothing is held after a grasp that ended well"
                 return response
             self._held = None

@@ -119,11 +119,11 @@ def phase_marker(message: ExecutorState, header: Header) -> MarkerArray:
 def touch_markers(message: ExecutorState, hand: HandModel) -> MarkerArray:
     """A ball on each fingertip: green where it touches, yellow in a slip, larger with the force."""
     markers = []
-    for i, link in enumerate(hand.distal_links):
+    fingers = zip(hand.distal_links, message.touching, message.finger_force, strict=True)
+    for i, (link, touching, force) in enumerate(fingers):
         color = FREE_COLOR
-        if message.touching[i]:
+        if touching:
             color = SLIP_COLOR if message.slipping else TOUCH_COLOR
-        force = message.finger_force[i]
         size = FINGER_SIZE + (0.0 if math.isnan(force) else FINGER_NEWTON * force)
         size = min(size, FINGER_LARGEST)
         head = Header(stamp=message.header.stamp, frame_id=hand.links[link].name)
