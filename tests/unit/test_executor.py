@@ -96,6 +96,7 @@ def test_release_after_done() -> None:
     executor, plant = started(), Plant()
     run(executor, plant)
     assert plant.palm[0, 2, 3] == pytest.approx(0.15 + CONFIG.lift_height, abs=1e-6)
+    plant.time += 60.0  # held for a while, in which nobody steps
     executor.release()
     assert run(executor, plant) == [Phase.PLACE, Phase.RELEASE, Phase.RETREAT, Phase.DONE]
 

@@ -159,7 +159,9 @@ class GraspExecutor(PhaseTargets):
     def release(self, worlds: Array | None = None) -> None:
         """Put down what is still held after a goal that ended in DONE."""
         rows = self._rows(worlds)
-        self._enter(rows[self.phase[rows] == Phase.DONE], Phase.PLACE)
+        rows = rows[self.phase[rows] == Phase.DONE]
+        self._last_time[rows] = np.nan  # nobody need have stepped since
+        self._enter(rows, Phase.PLACE)
 
     def step(self, observation: Observation) -> Command:
         """Advance every world to `observation.time` and return the targets to send.
