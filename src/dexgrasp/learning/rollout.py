@@ -159,7 +159,7 @@ def _world(
     """One world for each grasp, the hand at its stand-off."""
     count = len(grasps)
     # As in the synthesizer's own check: creep does not show in three seconds.
-    faster = {"noslip_iterations": 0, "timestep": SynthesisConfig.load().check_timestep}
+    faster = {"noslip_iterations": 0, "timestep": SynthesisConfig.load().check.timestep}
     simulation = SimulationConfig.load().model_copy(update=faster)
     backend = MujocoBackend(hand, simulation, worlds=count, threads=1)
     placement = lesson.placement
