@@ -59,9 +59,10 @@ class Machine(Protocol):
 
     phase: Array
     fault: Array
-    touching: Array
     time_in_phase: Array
 
+    @property
+    def touching(self) -> Array: ...
     @property
     def finished(self) -> Array: ...
     def step(self, observation: Observation) -> Command: ...
