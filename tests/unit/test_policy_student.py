@@ -10,7 +10,7 @@ from dexgrasp.execution.policy import policy_names
 from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import MujocoBackend, SimulationConfig
-from dexgrasp.synthesis import SynthesisConfig, make_synthesizer
+from dexgrasp.synthesis import make_synthesizer
 
 SEED = 1
 
@@ -20,11 +20,10 @@ SEED = 1
 @pytest.mark.parametrize("name", policy_names())
 def test_it_lifts_a_box(name: str, hand: str) -> None:
     backend = MujocoBackend(HandModel.load(hand), SimulationConfig.load(), seed=SEED)
-    small = SynthesisConfig.load().model_copy(update={"samples": 96, "check_candidates": 8})
     placement = random_placement(load_object("sugar_box"), 0.0, SEED)
     try:
         record = pick(
-            backend, make_synthesizer("optimize", small), ExecutionConfig.load(), placement, SEED,
+            backend, make_synthesizer("search"), ExecutionConfig.load(), placement, SEED,
             0.0, 1, controller=f"policy:{name}",
         )  # fmt: skip
     finally:

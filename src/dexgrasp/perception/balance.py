@@ -19,22 +19,21 @@ def toward_head(solid: Array, spacing: float) -> Array:
 
     solid: (nx, ny, nz) bool, the cells of the object in its upright frame.  spacing: of them [m].
     """
-    shadow = solid.any(axis=2)
-    lengths = [
-        np.ptp(np.flatnonzero(solid.any(axis=other))) + 1 for other in ((1, 2), (0, 2), (0, 1))
-    ]
+    cells = np.argwhere(solid)
+    if not len(cells):
+        return np.zeros(3)
+    lengths = np.ptp(cells, axis=0) + 1
     along = int(np.argmax(lengths[:2]))
     if lengths[along] < LONG * max(lengths[1 - along], lengths[2]):
         return np.zeros(3)
-    rows = shadow if along == 0 else shadow.T
-    width = np.array([np.ptp(np.flatnonzero(row)) + 1 for row in rows if row.any()])
+    first, last = int(cells[:, along].min()), int(cells[:, along].max())
+    across = [cells[cells[:, along] == place, 1 - along] for place in range(first, last + 1)]
+    width = np.array([np.ptp(own) + 1 for own in across if len(own)])
     end = round(END * len(width))
     ends = np.array([width[:end].max(), width[-end:].max()])
     if ends.max() < WIDE * np.median(width):
         return np.zeros(3)
-    middle = float(np.mean(np.nonzero(solid)[along]))
-    first = int(np.flatnonzero(rows.any(axis=1))[0])
-    head = first + (len(width) - 1 if ends[1] > ends[0] else 0)
+    head = last if ends[1] > ends[0] else first
     shift = np.zeros(3)
-    shift[along] = SHARE * (head - middle) * spacing
+    shift[along] = SHARE * (head - cells[:, along].mean()) * spacing
     return shift
