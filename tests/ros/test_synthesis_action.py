@@ -134,8 +134,8 @@ def test_partial_results_come_before_the_result(allegro, seen, shaking) -> None:
         assert scores == sorted(scores, reverse=True)
     sets = [palms(feedback.grasps) for feedback in partial]
     assert [f.found for f in partial] == np.cumsum([len(s) for s in sets]).tolist()
-    assert set().union(*sets) == palms(result.grasps)
-    assert len(result.grasps.grasps) == partial[-1].found <= SOME
+    assert palms(result.grasps) <= set().union(*sets)
+    assert len(result.grasps.grasps) == min(partial[-1].found, SOME)
 
 
 def test_cancelled_synthesis_answers_with_what_it_found(allegro, seen, shaking) -> None:

@@ -112,15 +112,14 @@ class SynthesisNode(StackNode):
         geometry = GraspGeometry.from_detection(detected)
         condition = condition_from_msg(request.condition, self._hand, geometry)
         send_feedback(goal, Feedback(stage="synthesis"))
-        count = missing = request.count or self.get_parameter("count").value
+        count = request.count or self.get_parameter("count").value
         sets = synthesizer.stream(self._hand, geometry, count, request.seed, condition)
         found: list[GraspSet] = []
         while not goal.is_cancel_requested and (grasps := next(sets, None)) is not None:
-            found.append(grasps[:missing])
-            missing -= len(found[-1])
-            partial = self._array(request, found[-1])
-            send_feedback(goal, Feedback(stage="synthesis", grasps=partial, found=count - missing))
-        return self._array(request, ranked(found)) if found else GraspArray()
+            found.append(grasps)
+            partial, total = self._array(request, grasps), sum(len(each) for each in found)
+            send_feedback(goal, Feedback(stage="synthesis", grasps=partial, found=total))
+        return self._array(request, ranked(found)[:count]) if found else GraspArray()
 
     def _array(self, request: Request, grasps: GraspSet) -> GraspArray:
         stamp = seconds_from_stamp(request.header.stamp)
