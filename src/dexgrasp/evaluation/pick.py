@@ -165,9 +165,9 @@ class _Picker:
         execution: ExecutionConfig,
         table_height: float,
         seed: int,
-        disturbance: Disturbance | None,
-        controller: str,
-        tactile: bool,
+        disturbance: Disturbance | None = None,
+        controller: str = "reactive",
+        tactile: bool = True,
     ) -> None:
         self._controller = controller
         self._observe = backend.observe if tactile else lambda: numb(backend.observe())
