@@ -76,11 +76,13 @@ class CheckConfig(BaseModel):
 
     candidates: tried at once, of which `survivors` again under stress: with the palm displaced
     by `shift` to two sides.  rounds: of such trials at most, until a score of `good`.
+    proposals: of the generator at most, until there are `candidates`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     candidates: int = Field(ge=1)
+    proposals: int = Field(ge=1)
     survivors: int = Field(ge=1)
     rounds: int = Field(ge=1)
     good: float = Field(ge=0.0, le=1.0)

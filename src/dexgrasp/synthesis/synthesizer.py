@@ -111,9 +111,8 @@ class GeneratingSynthesizer:
     ) -> Iterator[GraspSet]:
         """The most promising first, until one does well or enough have been tried."""
         settings = self.config.check
-        candidates = self._proposed(hand, geometry, condition, np.random.default_rng(seed))
-        prepared = prepare(hand, geometry, candidates, self.config, condition)
         size = max(count, settings.candidates)
+        prepared = self._enough(hand, geometry, condition, seed)
         prepared = diverse(prepared, settings.rounds * size)
         for first in range(0, len(prepared), size):
             batch = prepared.take(np.arange(first, min(first + size, len(prepared))))
@@ -122,6 +121,31 @@ class GeneratingSynthesizer:
             yield grasps
             if grasps.score[0] >= settings.good:
                 return
+
+    def _enough(
+        self, hand: HandModel, geometry: GraspGeometry, condition: Condition, seed: int
+    ) -> Prepared:
+        """What the generator proposes, again where that is fewer than are tried at once.
+
+        Raises NoGraspError.
+        """
+        settings = self.config.check
+        proposed: list[Candidates] = []
+        prepared: Prepared | None = None
+        failure: NoGraspError | None = None
+        for round_ in range(settings.proposals):
+            rng = np.random.default_rng([seed, round_])
+            proposed.append(self._proposed(hand, geometry, condition, rng))
+            try:
+                prepared = prepare(hand, geometry, joined(proposed), self.config, condition)
+            except NoGraspError as error:
+                failure = error
+                continue
+            if len(prepared) >= settings.candidates:
+                break
+        if prepared is None:
+            raise failure or NoGraspError("nothing was proposed")
+        return prepared
 
     def _proposed(
         self,

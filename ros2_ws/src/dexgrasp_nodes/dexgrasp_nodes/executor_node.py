@@ -22,11 +22,10 @@ from std_srvs.srv import Trigger
 
 from dexgrasp.errors import DexgraspError, EmergencyStopError, GraspError, SafetyError
 from dexgrasp.execution import ExecutionConfig, GraspExecutor, Phase
-from dexgrasp.execution.control import make_controller
 from dexgrasp.execution.delivery import Held, PhasedMotion
 from dexgrasp.execution.safety_config import SafetyLimits
 from dexgrasp.hands import HandModel
-from dexgrasp.types import GraspSet
+from dexgrasp.types import Command, GraspSet
 from dexgrasp_nodes.conversions import WORLD_FRAME, grasps_from_msgs
 from dexgrasp_nodes.executor_report import ExecutorReport
 from dexgrasp_nodes.hand_link import HandLink
@@ -94,7 +93,7 @@ class ExecutorNode(StackNode):
             np.array(value("table_half_size").value),
             lambda: self.get_clock().now().nanoseconds * 1e-9,
         )
-        make_controller(self._place.controller, hand, self._place.config, 1)  # a wrong name ends
+        self._place.rehearse()
         self._link.attach(hand)
         simulated = value("use_sim_time").value
         self._lost_after = SIMULATION_LOST_AFTER if simulated else STATE_LOST_AFTER
@@ -150,12 +149,16 @@ class ExecutorNode(StackNode):
             self._drop(trial, error.code, str(error))
             return
         command = trial.machine.step(observation)
+        self._note(trial, command)
+        link.send(command, link.now - link.age)
+
+    def _note(self, trial: Trial, command: Command) -> None:
+        """Keep what comes after needs, and tell once when a policy has given way."""
         before = trial.fallback
         trial.note(command)
         if trial.fallback and not before:
             self._fallbacks += 1
             self.get_logger().warning(f"the policy gave way: {trial.fallback}")
-        link.send(command, link.now - link.age)
 
     def _drop(self, trial: Trial, code: int, words: str) -> None:
         trial.machine.phase[:] = Phase.FAILED

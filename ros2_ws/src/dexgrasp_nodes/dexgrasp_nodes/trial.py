@@ -173,6 +173,21 @@ class Workplace:
     table: Array
     clock: Callable[[], float]
 
+    def rehearse(self) -> None:
+        """Step through a grasp that is none: code that was compiled is loaded before it is needed.
+
+        Raises ConfigError for a controller that there is not.
+        """
+        hand, pose = self.hand, np.eye(4)[None]
+        joints, unit = hand.postures["open"][None], np.array([[0.0, 0.0, 1.0]])
+        nowhere = np.full((1, len(hand.finger_names), 3), np.nan)
+        grasp = GraspSet(hand.name, WORLD_FRAME, pose, unit, joints, joints, joints, nowhere, nowhere,
+                         np.ones(1), ("",), "")  # fmt: skip
+        machine = GraspExecutor(hand, self.config, 1, self.controller)
+        machine.start(grasp)
+        still = np.zeros(joints.shape)
+        machine.step(Observation(np.zeros(1), joints, still, still, pose, nowhere[..., 0]))
+
     def grasping(self, request: ExecuteGrasp.Goal, grasps: GraspSet) -> GraspExecutor:
         """A grasp. Raises GraspError, ExecutionError."""
         machine = GraspExecutor(self.hand, self.config, 1, self.controller)
