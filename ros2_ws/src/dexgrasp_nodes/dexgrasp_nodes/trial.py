@@ -181,8 +181,8 @@ class Workplace:
         hand, pose = self.hand, np.eye(4)[None]
         joints, unit = hand.postures["open"][None], np.array([[0.0, 0.0, 1.0]])
         nowhere = np.full((1, len(hand.finger_names), 3), np.nan)
-        grasp = GraspSet(hand.name, WORLD_FRAME, pose, unit, joints, joints, joints, nowhere, nowhere,
-                         np.ones(1), ("",), "")  # fmt: skip
+        grasp = GraspSet(hand.name, WORLD_FRAME, pose, unit, joints, joints, joints, nowhere,
+                         nowhere, np.ones(1), ("",), "")  # fmt: skip
         machine = GraspExecutor(hand, self.config, 1, self.controller)
         machine.start(grasp)
         still = np.zeros(joints.shape)
