@@ -27,7 +27,8 @@ demo: setup  ## Pick objects: make demo HAND=leap_right OBJECTS=mug,bowl SEED=3 
 	  ros2_control_hardware_type:=$(BACKEND) $(if $(OBJECTS),objects:=$(OBJECTS))
 
 test: setup lint  ## Run the linters and every test, those of the whole stack over DDS included
-	@$(ENVIRONMENT) && python -m pytest $(PYTEST_ARGS)
+	@$(ENVIRONMENT) && python -m pytest tests/unit tests/backends -n 2 --dist loadfile $(PYTEST_ARGS) \
+	  && python -m pytest tests/ros $(PYTEST_ARGS)
 
 test-jazzy: setup-jazzy  ## Run the ROS tests on the ROS 2 Jazzy wheels
 	@$(JAZZY) && python -m pytest tests/ros $(PYTEST_ARGS)
