@@ -13,7 +13,9 @@ from dexgrasp.synthesis import GraspGeometry, SynthesisConfig, make_synthesizer
 from dexgrasp.synthesis.check import side_directions
 
 SHIPPED = SynthesisConfig.load()
-CHECK = SHIPPED.check.model_copy(update={"candidates": 6, "proposals": 1, "survivors": 3, "rounds": 1})
+CHECK = SHIPPED.check.model_copy(
+    update={"candidates": 6, "proposals": 1, "survivors": 3, "rounds": 1}
+)
 QUICK = SHIPPED.model_copy(update={"samples": 96, "check": CHECK})
 
 
