@@ -81,5 +81,5 @@ def test_motors_feel_the_object_as_the_simulator_does(name: str) -> None:
         backend.step(command, PERIOD)
     assert executor.fault[0] == Fault.NONE
     assert len(right) > 200
-    assert np.mean(right) > 0.9
+    assert np.mean(right) > 0.95
     backend.close()

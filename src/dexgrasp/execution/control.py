@@ -17,10 +17,11 @@ class Controller(Protocol):
     """Corrects the phase machine's targets in N worlds.
 
     feels: whether a touch ends a motion and a lost grip ends a goal; without it the phases go
-    by the clock.
+    by the clock.  holds: whether it brings contacts back that give way, so that the lift waits.
     """
 
     feels: bool
+    holds: bool
 
     def start(self, rows: Array, grasps: GraspSet) -> None:
         """Grasp i of `grasps`, in the world, begins in world `rows[i]`; forget what was there."""
@@ -63,6 +64,8 @@ def fallback_words(controller: Controller, world: int = 0) -> str:
 
 class Nominal:
     """The phase machine's targets as they are: `reactive` with touch, `open_loop` without."""
+
+    holds = False
 
     def __init__(self, feels: bool) -> None:
         self.feels = feels

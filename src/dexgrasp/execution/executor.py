@@ -49,8 +49,6 @@ class GraspExecutor(PhaseTargets):
         self._last_time = np.full(worlds, np.nan)
         self._dt = np.zeros(worlds)
         self._waited = np.zeros(worlds)
-        # Whether the controller brings contacts back that give way: few do.
-        self._holds = getattr(self.controller, "holds", False)
         self._palm = np.zeros((worlds, 4, 4))
         self._joints = np.zeros((worlds, hand.joint_count))
         self._sent = np.zeros((worlds, hand.joint_count))

@@ -33,7 +33,6 @@ class PhaseTargets:
     felt: Felt
     time_in_phase: Array
     _slip: SlipWatch
-    _holds: bool
     _dt: Array
     _entered: Array
     _waited: Array
@@ -178,7 +177,7 @@ class PhaseTargets:
     def _lift_phase(self, rows: Array, observation: Observation) -> Targets:
         """Rise; wait while the grip is made tighter, or gives way and is brought back."""
         waiting = self._slip.yielding[rows] & self.controller.feels
-        waiting |= self._slip.drifting[rows] & self._holds
+        waiting |= self._slip.drifting[rows] & self.controller.holds
         waiting &= self._waited[rows] < self.config.slip.longest_wait
         pause = self._dt[rows] * waiting
         self._waited[rows] += pause

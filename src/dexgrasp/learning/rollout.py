@@ -55,6 +55,7 @@ class Apprentice:
     """
 
     feels = True
+    holds = False
 
     def __init__(
         self, raw: PolicyManifest, hand: HandModel, student: Student | None, taught: Array,

@@ -61,6 +61,8 @@ class PolicyController:
     seconds: of the last inference.
     """
 
+    holds = False
+
     def __init__(
         self, manifest: PolicyManifest, network: Network, hand: HandModel, worlds: int
     ) -> None:

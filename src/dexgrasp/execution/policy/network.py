@@ -60,7 +60,8 @@ class OnnxNetwork:
             self._run(inputs[i : i + 1], tuple(s[:, i : i + 1] for s in states))
             for i in range(len(inputs))
         ]
-        after = tuple(np.concatenate(each, axis=1) for each in zip(*(r[1] for r in rows)))  # noqa: B905
+        kept = zip(*(row[1] for row in rows), strict=True)
+        after = tuple(np.concatenate(each, axis=1) for each in kept)
         return np.concatenate([row[0] for row in rows]), after
 
     def _run(self, inputs: Array, states: States) -> tuple[Array, States]:
