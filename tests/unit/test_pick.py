@@ -261,10 +261,10 @@ def test_a_slip_is_motion_in_the_hand(share: float) -> None:
         ([0, 0, 0.3], share * SLIP_ANGLE),
     ):
         watch = GripWatch(1)
-        assert not watch.held
+        assert not watch.watched[0]
         watch.update(palm, truth(np.zeros(3)))
         watch.update(lifted, truth(np.array([0, 0, 0.3])))
-        assert (watch.held, bool(watch.slipped[0])) == (True, False)
+        assert (bool(watch.watched[0]), bool(watch.slipped[0])) == (True, False)
         watch.update(lifted, truth(np.array(position), turn))
         watch.update(lifted, truth(np.array([0, 0, 0.3])))  # back again: it slipped all the same
         assert watch.slipped[0] == (share > 1.0)

@@ -12,7 +12,8 @@ from dexgrasp.evaluation.plausibility import plausibilities
 from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.objects import load_object
 from dexgrasp.synthesis import Condition, GraspGeometry, SynthesisConfig, make_synthesizer
-from dexgrasp.synthesis.filters import by_turns
+from dexgrasp.synthesis.candidates import Candidates
+from dexgrasp.synthesis.filters import Prepared, spread
 from dexgrasp.synthesis.shake import shake
 from dexgrasp.types import concatenated
 
@@ -103,7 +104,19 @@ def test_the_list_of_a_bowl_has_every_kind(hand) -> None:
     assert {"power", "rim"} < set(found.kind)
 
 
-def test_kinds_take_turns_each_in_its_order() -> None:
-    kinds = ["a", "a", "a", "b", "c", "b"]
-    assert [kinds[row] for row in by_turns(kinds)] == ["a", "b", "c", "a", "b", "a"]
-    assert by_turns(kinds).tolist() == [0, 3, 4, 1, 5, 2]
+def test_spread_takes_kinds_in_turn_and_the_farthest_palm_of_each() -> None:
+    kinds = np.array(["a", "a", "a", "b", "b"])
+    prepared = listed(kinds, along=[0.0, 0.01, 0.05, 0.02, 0.3])
+    assert spread(prepared, 4).candidates.palms[:, 0, 3].tolist() == [0.0, 0.3, 0.05, 0.02]
+    assert len(spread(prepared, 9)) == 5
+
+
+def listed(kinds: np.ndarray, along: list[float]) -> Prepared:
+    """Candidates that differ in the palm's x [m] and the kind alone."""
+    n = len(kinds)
+    palms = np.tile(np.eye(4), (n, 1, 1))
+    palms[:, 0, 3] = along
+    points, nothing = np.zeros((n, 4, 3)), np.zeros(n)
+    joints, used = np.zeros((n, 16)), np.ones((n, 4), dtype=bool)
+    candidates = Candidates(palms, joints, used, points, points, points, kinds, nothing)
+    return Prepared(candidates, joints, joints, joints, nothing, nothing)

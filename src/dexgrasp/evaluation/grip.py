@@ -12,7 +12,7 @@ SLIP_ANGLE = np.deg2rad(10.0)  # beyond which the object has slipped (issue 5)
 
 
 class GripWatch:
-    """Motion of object 0 in the palm's frame of N worlds since the first update.
+    """Motion of object 0 in the palm's frame of N worlds since each one's first update.
 
     Feed it from the end of the full grasp to the end of the hold.
     drift: (N,) largest displacement of the centre of mass [m]; turn: (N,) largest rotation [rad].
@@ -21,26 +21,32 @@ class GripWatch:
     def __init__(self, worlds: int) -> None:
         self.drift = np.zeros(worlds)
         self.turn = np.zeros(worlds)
-        self._first: tuple[Array, Array] | None = None
+        self.watched = np.zeros(worlds, dtype=bool)
+        self._first_pose = np.tile(np.eye(4), (worlds, 1, 1))
+        self._first_com = np.zeros((worlds, 3))
 
-    def update(self, T_world_palm: Array, truth: GroundTruth) -> None:
-        """One instant; T_world_palm: (N, 4, 4), where the palm truly is."""
+    def update(
+        self, T_world_palm: Array, truth: GroundTruth, worlds: bool | Array = True
+    ) -> None:
+        """One instant of some worlds, (N,) bool; T_world_palm: (N, 4, 4), the palm's truth."""
         T_palm_world = inverse(T_world_palm)
         pose = T_palm_world @ truth.T_world_object[:, 0]
         com = transform_points(T_palm_world, truth.object_com[:, :1])[:, 0]
-        if self._first is None:
-            self._first = pose, com
-        first_pose, first_com = self._first
-        self.drift = np.fmax(self.drift, np.linalg.norm(com - first_com, axis=1))
-        angle = np.linalg.norm(rotation_between(first_pose, pose), axis=1)
-        self.turn = np.fmax(self.turn, angle)
+        worlds = np.broadcast_to(worlds, self.watched.shape)
+        new = worlds & ~self.watched
+        self._first_pose[new], self._first_com[new] = pose[new], com[new]
+        self.watched |= new
+        drift = np.linalg.norm(com - self._first_com, axis=1)
+        turn = np.linalg.norm(rotation_between(self._first_pose, pose), axis=1)
+        self.drift = np.where(worlds, np.fmax(self.drift, drift), self.drift)
+        self.turn = np.where(worlds, np.fmax(self.turn, turn), self.turn)
 
     @property
-    def held(self) -> bool:
-        """Whether there was anything to watch."""
-        return self._first is not None
+    def share(self) -> Array:
+        """(N,) the motion as a share of what a slip is."""
+        return np.fmax(self.drift / SLIP_DISTANCE, self.turn / SLIP_ANGLE)
 
     @property
     def slipped(self) -> Array:
         """(N,) bool: the object moved beyond SLIP_DISTANCE or SLIP_ANGLE."""
-        return (self.drift > SLIP_DISTANCE) | (self.turn > SLIP_ANGLE)
+        return self.share > 1.0

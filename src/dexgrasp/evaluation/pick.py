@@ -289,7 +289,7 @@ class _Picker:
         attempt.phase = Phase.DONE.name if fault == Fault.NONE else attempt.phase
         attempt.fail(fault, "" if fault == Fault.NONE else fault_words(fault))
         attempt.simulation = trial.verdict()
-        if grip.held:
+        if grip.watched[0]:
             attempt.drift, attempt.turn = float(grip.drift[0]), float(grip.turn[0])
             attempt.slipped = bool(grip.slipped[0])
 

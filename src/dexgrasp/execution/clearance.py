@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from dexgrasp.execution.fingertips import place_links
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array
 
@@ -65,18 +66,8 @@ def place_spheres(body, q, placed, balls):
     """Write centres in the palm at joints q (J,) [rad]: `placed` (S, 3) and `balls` (L, 3)."""
     count = len(body.parent)
     rotation, position = np.empty((count, 3, 3)), np.empty((count, 3))
-    turn, base = np.empty((3, 3)), np.empty((3, 3))
+    place_links(body, q, rotation, position)
     for link in range(count):
-        up = body.parent[link]
-        if up < 0:
-            rotation[link], position[link] = np.eye(3), np.zeros(3)
-        else:
-            _axis_turn(body.axis[link], q[body.joint[link]], turn)
-            _compose(rotation[up], body.rotation[link], base)
-            _compose(base, turn, rotation[link])
-            _rotate(rotation[up], body.position[link], position[link])
-            for i in range(3):
-                position[link, i] += position[up, i]
         _rotate(rotation[link], body.middle[link], balls[link])
         for i in range(3):
             balls[link, i] += position[link, i]

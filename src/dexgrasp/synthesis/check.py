@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from dexgrasp.evaluation.grip import GripWatch
 from dexgrasp.execution import ExecutionConfig, GraspExecutor, Phase
-from dexgrasp.geometry import inverse
 from dexgrasp.hands import HandModel
 from dexgrasp.simulation import MujocoBackend, SimulationConfig
 from dexgrasp.synthesis.config import CheckConfig
@@ -41,8 +41,9 @@ def try_in_physics(
 
     Every grasp is tried as planned; those that lift are tried again with the palm displaced
     by `shift` to two sides on a heavier, more slippery object. The score is the mean
-    steadiness, 1 / (1 + slip / 1 cm) of those that lift and 0 of the others, less a fifth
-    for fewer than three touching fingers; grasps that never lift keep a tenth of theirs.
+    steadiness, 1 / (1 + motion in the hand as a share of a slip) of those that lift and 0 of
+    the others, less a fifth for fewer than three touching fingers; grasps that never lift keep
+    a tenth of theirs.
     """
     planned = steadiness(hand, geometry, grasps, config, np.zeros((len(grasps), 3)))
     score = 0.1 * grasps.score
@@ -105,24 +106,19 @@ def steadiness(
     executor = GraspExecutor(hand, execution, len(grasps))
     executor.start(grasps)
     first = backend.truth()
-    grip = np.full((len(grasps), 4, 4), np.nan)
+    grip = GripWatch(len(grasps))
     for _ in range(int(LONGEST / CONTROL_PERIOD)):
         observation = backend.observe()
-        settled = (executor.phase == Phase.LIFT) & np.isnan(grip[:, 0, 0])
-        if settled.any():
-            truth = backend.truth()
-            grip[settled] = (inverse(observation.T_world_palm) @ truth.T_world_object[:, 0])[
-                settled
-            ]
+        begun = (executor.phase == Phase.LIFT) & ~grip.watched
+        if begun.any():
+            grip.update(observation.T_world_palm, backend.truth(), begun)
         backend.step(executor.step(observation), CONTROL_PERIOD)
         if executor.finished.all():
             break
     truth = backend.truth()
+    grip.update(backend.observe().T_world_palm, truth, grip.watched)
     rise = truth.object_com[:, 0, 2] - first.object_com[:, 0, 2]
     held = (executor.phase == Phase.DONE) & (rise > 0.8 * LIFT)
-    final = inverse(backend.observe().T_world_palm) @ truth.T_world_object[:, 0]
-    slip = np.linalg.norm(final[:, :3, 3] - grip[:, :3, 3], axis=1)
     fingers = (truth.finger_object_force > execution.lost_force).sum(axis=1)
     backend.close()
-    steady = 1.0 / (1.0 + np.where(np.isnan(slip), 1.0, slip) / 0.01)
-    return np.where(held, steady * np.where(fingers >= 3, 1.0, 0.8), 0.0)
+    return np.where(held, np.where(fingers >= 3, 1.0, 0.8) / (1.0 + grip.share), 0.0)

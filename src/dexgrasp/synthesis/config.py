@@ -45,7 +45,6 @@ class ShakeConfig(BaseModel):
     squeeze_time [s]: of the fingers.  contacts: fingertips that must touch, unless a grasp type
     is asked for.  batch: grasps tried in a round, at most.  spare: as a share of those missing.
     rounds: of the generator, at most.  patience: rounds in a row without a grasp that held.
-    apart [m], turned [rad]: between the palms of two grasps that differ.
     first_batch: grasps tried in the first.  least_effort: share of the generator's tries in a
     round that needs few grasps.
     """
@@ -61,8 +60,6 @@ class ShakeConfig(BaseModel):
     closing_speed: float = Field(gt=0.0)
     squeeze_time: float = Field(gt=0.0)
     contacts: int = Field(ge=2)
-    apart: float = Field(ge=0.0)
-    turned: float = Field(ge=0.0)
     batch: int = Field(ge=1)
     spare: float = Field(ge=1.0)
     least_effort: float = Field(gt=0.0, le=1.0)

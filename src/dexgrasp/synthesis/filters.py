@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dexgrasp.errors import NoGraspError
+from dexgrasp.evaluation.metrics.diversity import UNIT_LENGTH
 from dexgrasp.evaluation.plausibility import CONTACT_THRESHOLD
 from dexgrasp.evaluation.reach import hand_contact
 from dexgrasp.geometry import rotation_between
@@ -178,32 +178,41 @@ def clear_approach(
     return clear
 
 
-def by_turns(kinds: Iterable[str]) -> Array:
-    """(n,) rows that take from each kind in turn, each kind in its own order."""
-    seen: Counter[str] = Counter()
-    turns = []
-    for kind in kinds:
-        turns.append(seen[kind])
-        seen[kind] += 1
-    return np.argsort(turns, kind="stable")
+def spread(prepared: Prepared, count: int) -> Prepared:
+    """`count` of them, kind by kind in turn, each the palm farthest from those before it.
 
-
-def diverse(prepared: Prepared, count: int, apart: float = NEAR, turned: float = ALIKE) -> Prepared:
-    """The first `count` that differ from better ones, then the rest as needed.
-
-    Two palms differ that are `apart` [m] from each other or `turned` [rad].
+    The first of a list that is in the order of its promise comes first; 0.1 m count one radian.
     """
+    palms, kinds = prepared.candidates.palms, np.array(prepared.candidates.kinds)
+    left = {kind: list(np.flatnonzero(kinds == kind)) for kind in dict.fromkeys(kinds)}
+    distance = np.full(len(prepared), np.inf)
+    chosen: list[int] = []
+    while left and len(chosen) < count:
+        for kind in list(left)[: count - len(chosen)]:
+            rows = left[kind]
+            row = rows.pop(int(np.argmax(distance[rows])))
+            chosen.append(row)
+            turned = np.linalg.norm(rotation_between(palms[[row]], palms), axis=1)
+            moved = np.linalg.norm(palms[:, :3, 3] - palms[row, :3, 3], axis=1)
+            distance = np.minimum(distance, turned + moved / UNIT_LENGTH)
+            if not rows:
+                del left[kind]
+    return prepared.take(np.array(chosen, dtype=int))
+
+
+def diverse(prepared: Prepared, count: int) -> Prepared:
+    """The first `count` that differ from better ones, then the rest as needed."""
     chosen: list[int] = []
     rest: list[int] = []
     palms = prepared.candidates.palms
     for n in range(len(prepared)):
         pose = palms[n : n + 1]
         others = palms[chosen]
-        near = np.linalg.norm(others[:, :3, 3] - pose[:, :3, 3], axis=1) < apart
+        near = np.linalg.norm(others[:, :3, 3] - pose[:, :3, 3], axis=1) < NEAR
         if len(chosen) and near.any():
             close = others[near]
             turn = rotation_between(np.repeat(pose, len(close), axis=0), close)
-            if (np.linalg.norm(turn, axis=1) < turned).any():
+            if (np.linalg.norm(turn, axis=1) < ALIKE).any():
                 rest.append(n)
                 continue
         chosen.append(n)

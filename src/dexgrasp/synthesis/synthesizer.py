@@ -15,7 +15,7 @@ from dexgrasp.synthesis.candidates import Candidates, joined
 from dexgrasp.synthesis.check import try_in_physics
 from dexgrasp.synthesis.condition import Condition
 from dexgrasp.synthesis.config import SynthesisConfig
-from dexgrasp.synthesis.filters import Prepared, by_turns, diverse, grasp_set, prepare
+from dexgrasp.synthesis.filters import Prepared, diverse, grasp_set, prepare, spread
 from dexgrasp.synthesis.generators import GENERATORS
 from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.quality import features
@@ -212,8 +212,7 @@ class GeneratingSynthesizer:
                 continue
             likely = self.ranking.probability(features(geometry, prepared))
             prepared = prepared.take(np.argsort(-likely, kind="stable"))
-            prepared = prepared.take(by_turns(prepared.candidates.kinds))
-            prepared = diverse(prepared, batch, settings.apart, settings.turned)
+            prepared = spread(prepared, batch)
             grasps = grasp_set(hand, geometry, prepared, self.generator)
             moved = shake(hand, geometry, grasps, settings)
             tried += len(grasps)

@@ -36,6 +36,9 @@ from dexgrasp_nodes.trial import BusyError, Goal, Machine, NothingHeldError, Tri
 STATE_LOST_AFTER = 0.5  # [s] of wall clock without joint states or palm pose
 # The same where time is simulated: a world that stalls on a busy machine moves nothing meanwhile.
 SIMULATION_LOST_AFTER = 2.0
+# Between goals one turn of the loop in so many does anything: a heartbeat in 25 ms is enough,
+# and synthesis gets the time. The first turn of a goal is never skipped.
+IDLE_TURNS = 5
 RESULT_POLL = 0.04  # [s]; each look takes Python's lock from the control loop
 
 
@@ -62,6 +65,7 @@ class ExecutorNode(StackNode):
         self._trial: Trial | None = None
         self._held: Held | None = None
         self._trials = 0
+        self._turns = 0
         self._fallbacks = 0
         served: tuple[tuple[Any, str, Callable], ...] = (
             (ExecuteGrasp, "execute_grasp", self._grasping),
@@ -120,6 +124,9 @@ class ExecutorNode(StackNode):
                 self._drop(self._trial, error_code(error), str(error))
 
     def _step(self) -> None:
+        self._turns += 1
+        if (self._trial is None or self._trial.ended.is_set()) and self._turns % IDLE_TURNS:
+            return
         self._link.poll()
         with self._lock:
             trial = self._trial
@@ -295,8 +302,6 @@ class ExecutorNode(StackNode):
         statistics = self._loop.statistics()
         lost = self._link.silence > self._lost_after
         late = statistics["period_error_p99_ms"] > 5.0
-        trial = self._trial
-        fallback = "" if trial is None else trial.fallback
         trial = self._trial
         fallback = "" if trial is None else trial.fallback
         words = "no joint states" if lost else "late" if late else "in time"

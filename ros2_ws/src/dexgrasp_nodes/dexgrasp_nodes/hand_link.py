@@ -8,7 +8,7 @@ import numpy as np
 from dexgrasp_interfaces.msg import FingerForces, SafetyState
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Empty, Float64MultiArray
 
@@ -26,6 +26,7 @@ from dexgrasp_nodes.node_base import present
 from dexgrasp_nodes.streams import Stream
 
 HEARTBEAT_PERIOD = 0.03  # [s]; the safety node waits for 0.1 s
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)  # of what is sensed
 RESET_JUMP = 0.10  # [m] from the palm's target: somebody put the hand elsewhere
 
 
@@ -38,11 +39,9 @@ class HandLink:
     def __init__(self, node: Node) -> None:
         self.sent: Command | None = None
         self._hand: HandModel | None = None
-        self._joints = Stream(node, JointState, "joint_states", qos_profile_sensor_data)
-        self._palm = Stream(
-            node, PoseStamped, "wrist_controller/current_pose", qos_profile_sensor_data
-        )
-        self._forces = Stream(node, FingerForces, "finger_forces", qos_profile_sensor_data)
+        self._joints = Stream(node, JointState, "joint_states", NEWEST)
+        self._palm = Stream(node, PoseStamped, "wrist_controller/current_pose", NEWEST)
+        self._forces = Stream(node, FingerForces, "finger_forces", NEWEST)
         self._safety = Stream(node, SafetyState, "safety/state")
         self._heartbeat = node.create_publisher(Empty, "safety/heartbeat", 1)
         self._commands = node.create_publisher(Float64MultiArray, "hand_controller/commands", 1)
