@@ -10,8 +10,7 @@ from synthesis_judge import Job, Setup, Thing, loaded_hand, tell, timed, verdict
 from synthesis_report import Figure, Section
 
 from dexgrasp.evaluation import metrics
-from dexgrasp.evaluation.batch.set_metrics import CLUSTERS
-from dexgrasp.evaluation.metrics.diversity import UNIT_LENGTH
+from dexgrasp.evaluation.batch.set_metrics import CLUSTERS, UNIT_LENGTH
 from dexgrasp.hands import HandModel
 from dexgrasp.synthesis import Condition
 from dexgrasp.synthesis.source import mesh_target

@@ -56,6 +56,18 @@ class Plant:
             self.palm = command.T_world_palm
 
 
+class LaggingPlant(Plant):
+    """Its joints trail their targets, by 0.04 rad in a closure."""
+
+    def apply(self, command: Command) -> None:
+        super().apply(command)
+        self.joints = self._was + 0.3 * (command.joint_position - self._was)
+
+    def observe(self) -> Observation:
+        self._was = self.joints
+        return super().observe()
+
+
 def run(executor: GraspExecutor, plant: Plant, until: Phase | None = None) -> list[Phase]:
     """Step until all worlds finish or world 0 reaches a phase; the phases it went through."""
     seen: list[Phase] = []
@@ -82,6 +94,16 @@ def test_phases_in_the_survey_order() -> None:
         Phase.HOLD, Phase.DONE,
     ]  # fmt: skip
     assert executor.fault[0] == Fault.NONE
+
+
+def test_a_finger_that_touches_waits_where_it_is() -> None:
+    plant, executor = LaggingPlant(), started()
+    run(executor, plant, Phase.PREGRASP_CLOSURE)
+    while not executor.touching.any():
+        plant.apply(executor.step(plant.observe()))
+    at_touch = plant.joints.copy()
+    run(executor, plant, Phase.FULL_GRASP)
+    np.testing.assert_allclose(plant.joints, at_touch, atol=0.01)
 
 
 def test_place_back_ends_at_the_stand_off_with_open_fingers() -> None:

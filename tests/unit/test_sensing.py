@@ -84,6 +84,18 @@ def test_a_sensor_is_believed() -> None:
     assert np.isfinite(felt.force).all()
 
 
+def test_what_a_sensor_feels_in_the_air_is_no_touch() -> None:
+    estimator, still = ContactEstimator(HAND, CONFIG, 1), seen(GRASP, STILL, STILL)
+    touching = []
+    for free, force in ((True, 2.0), (False, 2.0), (False, 2.0 + 2.0 * CONFIG.touch_force)):
+        still.finger_force = np.array([[force, 0.0, 0.0, 0.0]])
+        felt = estimator.update(np.zeros((1, J)), np.array([free]), still)
+        touching.append(bool(felt.touching[0, 0]))
+    assert touching == [False, False, True]
+    estimator.start(np.array([0]), np.full((1, F, 3), np.nan))  # another grasp, another neighbour
+    assert estimator.update(np.zeros((1, J)), np.zeros(1, bool), still).touching[0, 0]
+
+
 def test_a_state_of_nan_feels_nothing() -> None:
     estimator, _ = calibrated()
     broken = seen(np.where(np.arange(J) == 3, np.nan, GRASP), STILL, STILL + 1.0)

@@ -9,8 +9,10 @@ import trimesh
 from dexgrasp.errors import NoGraspError, UnknownNameError
 from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.objects import ObjectModel, load_object
+from dexgrasp.simulation.self_contact import self_overlap
 from dexgrasp.synthesis import GraspGeometry, SynthesisConfig, make_synthesizer
-from dexgrasp.synthesis.check import side_directions
+from dexgrasp.synthesis.check import SIDES, around
+from dexgrasp.synthesis.filters import MAX_SELF
 
 SHIPPED = SynthesisConfig.load()
 CHECK = SHIPPED.check.model_copy(
@@ -93,9 +95,19 @@ def test_unknown_synthesizer_lists_the_known_ones() -> None:
         make_synthesizer("magic")
 
 
-def test_side_directions_are_level_and_across() -> None:
+def test_the_palm_is_displaced_to_all_sides_across_the_approach() -> None:
     approach = np.array([[0.0, 0.0, -1.0], [0.6, 0.0, -0.8], [0.0, 1.0, 0.0]])
-    across = side_directions(approach)
-    np.testing.assert_allclose(np.linalg.norm(across, axis=1), 1.0)
-    np.testing.assert_allclose(across[:, 2], 0.0)
-    np.testing.assert_allclose((across * approach).sum(axis=1), 0.0, atol=1e-12)
+    sides = around(approach)
+    assert sides.shape == (SIDES, 3, 3)
+    np.testing.assert_allclose(np.linalg.norm(sides, axis=2), 1.0)
+    np.testing.assert_allclose((sides * approach).sum(axis=2), 0.0, atol=1e-12)
+    np.testing.assert_allclose(sides.sum(axis=0), 0.0, atol=1e-12)
+    np.testing.assert_allclose(sides[0, 1:, 2], 0.0, atol=1e-12)  # the first is level
+
+
+@pytest.mark.parametrize("name", hand_names())
+def test_no_finger_presses_on_another(name: str) -> None:
+    hand = HandModel.load(name)
+    grasps = make_synthesizer("search").synthesize(hand, can(), 8, seed=3)
+    for q in (grasps.pregrasp, grasps.grasp):
+        assert self_overlap(hand, q).max() < MAX_SELF

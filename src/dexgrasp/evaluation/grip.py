@@ -25,9 +25,7 @@ class GripWatch:
         self._first_pose = np.tile(np.eye(4), (worlds, 1, 1))
         self._first_com = np.zeros((worlds, 3))
 
-    def update(
-        self, T_world_palm: Array, truth: GroundTruth, worlds: bool | Array = True
-    ) -> None:
+    def update(self, T_world_palm: Array, truth: GroundTruth, worlds: bool | Array = True) -> None:
         """One instant of some worlds, (N,) bool; T_world_palm: (N, 4, 4), the palm's truth."""
         T_palm_world = inverse(T_world_palm)
         pose = T_palm_world @ truth.T_world_object[:, 0]

@@ -65,6 +65,7 @@ class ContactEstimator:
         self._local = np.tile(hand.tip_offsets, (worlds, 1, 1))
         self._tips, self._depth = hand.tip_offsets, self.fingers.own.shape[1]
         self._was = np.zeros((worlds, len(hand.finger_names)), dtype=bool)
+        self._tare = np.zeros(self._was.shape)
         self.baseline = Baseline(
             np.zeros((worlds, joints, 3)), np.full((worlds, joints), UNSEEN**2), np.zeros(worlds)
         )
@@ -73,6 +74,7 @@ class ContactEstimator:
         """Worlds `rows` will touch at points (k, F, 3) [m] of the last links; NaN: at the tips."""
         self._local[rows] = np.where(np.isnan(local), self._tips, local)
         self._was[rows] = False
+        self._tare[rows] = 0.0
 
     def nothing(self) -> Felt:
         """No finger touches, and nothing is known."""
@@ -98,7 +100,10 @@ class ContactEstimator:
         )  # fmt: skip
         sensed = np.isfinite(observation.finger_force)
         felt.force = np.where(sensed, observation.finger_force, felt.force)
-        felt.touching = np.where(sensed, felt.force > self._touch_force, felt.touching)
+        # What a finger feels in the air is its neighbour.
+        self._tare = np.where(sensed & free[:, None], felt.force, self._tare)
+        touching = felt.force > self._touch_force + self._tare
+        felt.touching = np.where(sensed, touching, felt.touching)
         felt.confidence = np.where(sensed, 1.0, felt.confidence)
         self._was = felt.touching
         return felt

@@ -134,8 +134,12 @@ class PhaseTargets:
         longest = 1.0 + self.config.overclose * self.controller.feels
         stroke = np.minimum(self.time_in_phase[rows] * pace, longest)
         newly = self._felt(rows) & ~self._latched[rows] & (stroke > 0.3)[:, None]
-        self._latched[rows] |= newly
         self._stroke[rows] = np.where(self._latched[rows], self._stroke[rows], stroke[:, None])
+        # A target runs ahead of its joint: left there, the first finger would push the object
+        # away from the others.
+        reached = np.minimum(self._reached(rows, observation), stroke[:, None])
+        self._stroke[rows] = np.where(newly, reached, self._stroke[rows])
+        self._latched[rows] |= newly
         share = self._stroke[rows] @ self._joint_of_finger.astype(float)
         idle = ~self._joint_of_finger.any(axis=0)
         share[:, idle] = np.minimum(stroke, 1.0)[:, None]
@@ -143,6 +147,13 @@ class PhaseTargets:
         done = self._latched[rows].all(axis=1) | (stroke >= longest)
         self._held_joints[rows[done]] = joints[done]
         return self._palm[rows], joints, done, self._ok(rows)
+
+    def _reached(self, rows: Array, observation: Observation) -> Array:
+        """(k, F) how far the fingers have closed, as a share of their stroke."""
+        own = self._joint_of_finger.astype(float).T
+        way = self._grasp[rows] - self._pregrasp[rows]
+        gone = observation.joint_position[rows] - self._pregrasp[rows]
+        return (gone * way) @ own / np.maximum((way * way) @ own, 1e-9)
 
     def _full_grasp_phase(self, rows: Array, observation: Observation) -> Targets:
         """Ramp from the touch to the squeeze targets, settle, and count who carries."""

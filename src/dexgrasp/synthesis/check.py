@@ -12,11 +12,12 @@ from dexgrasp.hands import HandModel
 from dexgrasp.simulation import MujocoBackend, SimulationConfig
 from dexgrasp.synthesis.config import CheckConfig
 from dexgrasp.synthesis.geometry import GraspGeometry
-from dexgrasp.types import GraspSet, ObjectPlacement
+from dexgrasp.types import Array, GraspSet, ObjectPlacement
 
 CONTROL_PERIOD = 0.02
 LIFT = 0.06
 HEAVIER, SLIPPERIER = 1.1, 0.8  # the stressed object against the perceived one
+SIDES = 3  # to which the palm is displaced under stress
 LONGEST = 8.0  # [s] of one trial
 
 
@@ -40,7 +41,7 @@ def try_in_physics(
     """The grasps ordered by how well they lift the perceived shape, and scored so.
 
     Every grasp is tried as planned; those that lift are tried again with the palm displaced
-    by `shift` to two sides on a heavier, more slippery object. The score is the mean
+    by `shift` to SIDES sides on a heavier, more slippery object. The score is the mean
     steadiness, 1 / (1 + motion in the hand as a share of a slip) of those that lift and 0 of
     the others, less a fifth for fewer than three touching fingers; grasps that never lift keep
     a tenth of theirs.
@@ -50,8 +51,7 @@ def try_in_physics(
     best = np.flatnonzero(planned > 0.0)
     best = best[np.argsort(-planned[best], kind="stable")][: config.survivors]
     if len(best):
-        across = side_directions(grasps.approach[best]) * config.shift
-        shifts = np.concatenate([across, -across])
+        shifts = config.shift * np.concatenate(around(grasps.approach[best]))
         model = geometry.model
         worse = replace(
             geometry,
@@ -63,20 +63,25 @@ def try_in_physics(
                 solids=model.parts,
             ),
         )
-        twice = np.tile(best, 2)
-        stressed = steadiness(hand, worse, grasps[twice], config, shifts).reshape(2, -1)
-        survivors = (planned[best] + stressed.sum(axis=0)) / 3.0
+        again = grasps[np.tile(best, SIDES)]
+        stressed = steadiness(hand, worse, again, config, shifts).reshape(SIDES, -1)
+        survivors = (planned[best] + stressed.sum(axis=0)) / (1 + SIDES)
         score[planned > 0.0] = 0.2 * planned[planned > 0.0]
         score[best] = 0.2 + 0.8 * survivors
     order = np.argsort(-score, kind="stable")
     return replace(grasps, score=score)[order]
 
 
-def side_directions(approach: np.ndarray) -> np.ndarray:
-    """(n, 3) horizontal unit vectors across the approach directions (n, 3)."""
-    across = np.cross(approach, [0.0, 0.0, 1.0])
-    length = np.linalg.norm(across, axis=1, keepdims=True)
-    return np.where(length > 0.1, across / np.maximum(length, 1e-9), [[1.0, 0.0, 0.0]])
+def around(approach: Array) -> Array:
+    """(SIDES, n, 3) unit vectors around and across the approach directions (n, 3)."""
+    level = np.cross(approach, [0.0, 0.0, 1.0])
+    length = np.linalg.norm(level, axis=1, keepdims=True)
+    first = np.where(length > 0.1, level / np.maximum(length, 1e-9), [[1.0, 0.0, 0.0]])
+    first = first - (first * approach).sum(axis=1, keepdims=True) * approach
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    second = np.cross(approach, first)
+    angles = 2.0 * np.pi * np.arange(SIDES) / SIDES
+    return np.cos(angles)[:, None, None] * first + np.sin(angles)[:, None, None] * second
 
 
 def steadiness(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dexgrasp.errors import NoGraspError
-from dexgrasp.evaluation.metrics.diversity import UNIT_LENGTH
 from dexgrasp.evaluation.plausibility import CONTACT_THRESHOLD
 from dexgrasp.evaluation.reach import hand_contact
 from dexgrasp.geometry import rotation_between
 from dexgrasp.hands import HandModel
+from dexgrasp.simulation.self_contact import self_overlap
 from dexgrasp.synthesis.candidates import Candidates, joined
 from dexgrasp.synthesis.condition import Condition
 from dexgrasp.synthesis.config import SynthesisConfig
@@ -27,6 +27,9 @@ TILT_WEIGHT = 2.0  # of the weight's torque [Nm]
 MAX_FACING = -0.4  # cosine between the finger's and the object's normal at a contact
 TABLE_MARGIN = 0.002  # [m] that covering spheres may reach into the table on the way in
 NEAR, ALIKE = 0.02, 0.35  # [m], [rad] within which two palms are one grasp
+SPREAD_LENGTH = 0.03  # [m] between two palms that count as much as a radian
+PRESHAPING = np.array([0.25, 0.5, 0.75, 1.0])  # of the way from open to pregrasp
+MAX_SELF = 0.0005  # [m] that a hand's links may truly overlap
 SELF_MARGIN = 0.001  # [m] that covering spheres of the opened fingers may overlap
 
 
@@ -81,6 +84,8 @@ def prepare(
         balanced = prepared.residual < config.max_residual
         keep |= {"be reached": clear, "balance the object": balanced}
         prepared = prepared.take(np.flatnonzero(clear & balanced))
+        keep["keep the fingers off each other"] = apart = apart_on_the_way(hand, prepared)
+        prepared = prepared.take(np.flatnonzero(apart))
     if not len(prepared):
         shares = ", ".join(f"{name}: {int(np.sum(ok))}" for name, ok in keep.items())
         raise NoGraspError(f"none of {len(candidates)} candidates passes; how many {shares}")
@@ -160,6 +165,17 @@ def _poses(hand: HandModel, candidates: Candidates) -> Array:
     return candidates.palms[:, None] @ hand.forward(candidates.joints)
 
 
+def apart_on_the_way(hand: HandModel, prepared: Prepared) -> Array:
+    """(n,) bool: no finger presses on another from the open hand to the grasp."""
+    opened = hand.postures["open"]
+    apart = np.ones(len(prepared), dtype=bool)
+    for share in PRESHAPING:
+        way = opened + share * (prepared.pregrasp[apart] - opened)
+        apart[apart] = self_overlap(hand, way) < MAX_SELF
+    apart[apart] = self_overlap(hand, prepared.grasp[apart]) < MAX_SELF
+    return apart
+
+
 def clear_approach(
     hand: HandModel, geometry: GraspGeometry, prepared: Prepared, config: SynthesisConfig
 ) -> Array:
@@ -181,7 +197,7 @@ def clear_approach(
 def spread(prepared: Prepared, count: int) -> Prepared:
     """`count` of them, kind by kind in turn, each the palm farthest from those before it.
 
-    The first of a list that is in the order of its promise comes first; 0.1 m count one radian.
+    The first of a list that is in the order of its promise comes first.
     """
     palms, kinds = prepared.candidates.palms, np.array(prepared.candidates.kinds)
     left = {kind: list(np.flatnonzero(kinds == kind)) for kind in dict.fromkeys(kinds)}
@@ -194,7 +210,7 @@ def spread(prepared: Prepared, count: int) -> Prepared:
             chosen.append(row)
             turned = np.linalg.norm(rotation_between(palms[[row]], palms), axis=1)
             moved = np.linalg.norm(palms[:, :3, 3] - palms[row, :3, 3], axis=1)
-            distance = np.minimum(distance, turned + moved / UNIT_LENGTH)
+            distance = np.minimum(distance, turned + moved / SPREAD_LENGTH)
             if not rows:
                 del left[kind]
     return prepared.take(np.array(chosen, dtype=int))

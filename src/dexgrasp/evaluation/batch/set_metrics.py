@@ -8,10 +8,10 @@ import numpy as np
 
 from dexgrasp.datasets import GraspTable
 from dexgrasp.evaluation import metrics
-from dexgrasp.evaluation.metrics.diversity import UNIT_LENGTH
 from dexgrasp.evaluation.records import GraspRecord
 
 CLUSTERS = 20  # at most; fewer grasps make as many clusters as they are
+UNIT_LENGTH = 0.1  # [m] of palm position that weighs as much as one radian
 
 
 def set_metrics(table: GraspTable, records: Sequence[GraspRecord]) -> dict[str, float]:

@@ -10,7 +10,6 @@ from scipy.spatial.transform import Rotation
 
 from dexgrasp.types import Array
 
-UNIT_LENGTH = 0.1  # [m] of palm position that weighs as much as one radian
 CLUSTERS = 20  # as hand-generation papers since GraspTTA take
 RESTARTS = 8  # of k-means, the tightest wins
 
