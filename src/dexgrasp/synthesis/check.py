@@ -113,13 +113,14 @@ def steadiness(
     first = backend.truth()
     grip = GripWatch(len(grasps))
     for _ in range(int(LONGEST / CONTROL_PERIOD)):
+        running = np.flatnonzero(~executor.finished)
+        if not len(running):
+            break
         observation = backend.observe()
         begun = (executor.phase == Phase.LIFT) & ~grip.watched
         if begun.any():
             grip.update(observation.T_world_palm, backend.truth(), begun)
-        backend.step(executor.step(observation), CONTROL_PERIOD)
-        if executor.finished.all():
-            break
+        backend.step(executor.step(observation), CONTROL_PERIOD, running.tolist())
     truth = backend.truth()
     grip.update(backend.observe().T_world_palm, truth, grip.watched)
     rise = truth.object_com[:, 0, 2] - first.object_com[:, 0, 2]
