@@ -22,7 +22,7 @@ from synthesis_judge import tell
 
 from dexgrasp.evaluation.benchmark import ObjectChoice, PickJob, run_record
 from dexgrasp.evaluation.configuration import resolved_configuration
-from dexgrasp.evaluation.pick import PickRecord
+from dexgrasp.evaluation.pick_record import PickRecord
 from dexgrasp.evaluation.pool import in_processes
 from dexgrasp.evaluation.report import plain
 from dexgrasp.execution import ExecutionConfig

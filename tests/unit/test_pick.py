@@ -11,7 +11,8 @@ from dexgrasp.errors import NoGraspError, SceneError
 from dexgrasp.evaluation import pick as pick_module
 from dexgrasp.evaluation.disturbance import GRAVITY, Disturbance, delayed, direction
 from dexgrasp.evaluation.grip import SLIP_ANGLE, SLIP_DISTANCE, GripWatch
-from dexgrasp.evaluation.pick import PickRecord, pick, random_placement
+from dexgrasp.evaluation.pick import pick, random_placement
+from dexgrasp.evaluation.pick_record import PickRecord
 from dexgrasp.execution import ExecutionConfig, Fault, GraspExecutor, Phase
 from dexgrasp.execution.attempts import NOT_LIFTED
 from dexgrasp.execution.carry import Motion, carried, placed

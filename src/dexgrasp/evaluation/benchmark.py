@@ -11,7 +11,8 @@ from pathlib import Path
 
 from dexgrasp.errors import ConfigError, DexgraspError
 from dexgrasp.evaluation.disturbance import Disturbance
-from dexgrasp.evaluation.pick import Attempt, PickRecord, pick, random_placement
+from dexgrasp.evaluation.pick import pick, random_placement
+from dexgrasp.evaluation.pick_record import Attempt, PickRecord
 from dexgrasp.evaluation.pool import in_processes
 from dexgrasp.evaluation.results import TrialResult, result_of_pick
 from dexgrasp.execution import ExecutionConfig

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from dexgrasp.evaluation.pick import PickRecord
+    from dexgrasp.evaluation.pick_record import PickRecord
 
 NOT_MEASURED = math.nan
 StackFigures = Mapping[str, Mapping[str, Mapping[str, float]]]
