@@ -206,7 +206,7 @@ def spread(prepared: Prepared, count: int) -> Prepared:
     while left and len(chosen) < count:
         for kind in list(left)[: count - len(chosen)]:
             rows = left[kind]
-            row = rows.pop(int(np.argmax(distance[rows])))
+            row = int(rows.pop(int(np.argmax(distance[rows]))))
             chosen.append(row)
             turned = np.linalg.norm(rotation_between(palms[[row]], palms), axis=1)
             moved = np.linalg.norm(palms[:, :3, 3] - palms[row, :3, 3], axis=1)
