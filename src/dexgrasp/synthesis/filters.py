@@ -200,13 +200,13 @@ def spread(prepared: Prepared, count: int) -> Prepared:
     The first of a list that is in the order of its promise comes first.
     """
     palms, kinds = prepared.candidates.palms, np.array(prepared.candidates.kinds)
-    left = {kind: list(np.flatnonzero(kinds == kind)) for kind in dict.fromkeys(kinds)}
+    left = {kind: np.flatnonzero(kinds == kind).tolist() for kind in dict.fromkeys(kinds)}
     distance = np.full(len(prepared), np.inf)
     chosen: list[int] = []
     while left and len(chosen) < count:
         for kind in list(left)[: count - len(chosen)]:
             rows = left[kind]
-            row = int(rows.pop(int(np.argmax(distance[rows]))))
+            row = rows.pop(int(np.argmax(distance[rows])))
             chosen.append(row)
             turned = np.linalg.norm(rotation_between(palms[[row]], palms), axis=1)
             moved = np.linalg.norm(palms[:, :3, 3] - palms[row, :3, 3], axis=1)
