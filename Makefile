@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-control benchmark-perception benchmark-evaluation benchmark-execution benchmark-faults benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
+.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-control benchmark-perception benchmark-evaluation benchmark-execution benchmark-faults benchmark-gpu benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ benchmark-perception: setup  ## Measure perceived against true shapes: ARGS="--s
 benchmark-evaluation: setup  ## Measure the batch evaluator: time, verdicts, published grasps
 	@$(ENVIRONMENT) && python benchmarks/plausibility.py && python benchmarks/intention.py && \
 	  python benchmarks/evaluation.py $(ARGS)
+
+benchmark-gpu: setup  ## Measure the batch evaluator on a GPU, beside the processor's verdicts
+	@$(ENVIRONMENT) && python benchmarks/gpu.py $(ARGS)
 
 benchmark-control: setup  ## Measure how periodic the control loop is while the stack picks
 	@$(ENVIRONMENT) && python benchmarks/control.py $(ARGS)

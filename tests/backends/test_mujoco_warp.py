@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from dexgrasp.evaluation.pick import random_placement
 from dexgrasp.hands import HandModel
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import SimulationConfig, check_backend, make_backend
+from dexgrasp.simulation.warp_batch import DERIVED
 from dexgrasp.types import Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # its kernels compile for minutes
@@ -45,6 +47,24 @@ def test_it_moves_as_mujoco_does(placement) -> None:
         backend.close()
     assert np.abs(ends[0] - ends[1]).max() < 5e-3
     assert np.abs(ends[0] - seen.joint_position).max() > 0.1
+
+
+def test_every_world_has_the_constants_of_its_own_masses(placement) -> None:
+    """As `mj_setConst` derives them from a model with that mass alone."""
+    hand, config = HandModel.load("leap_right"), SimulationConfig.load()
+    backend = make_backend("mujoco_warp", hand, config, 2)
+    backend.load([placement])
+    mass = np.array([50.0, 0.05])
+    backend.vary(mass=mass[:, None])
+    model, bodies = backend.model, backend._object_bodies
+    nominal = model.body_mass[bodies], model.body_inertia[bodies]
+    for world, figure in enumerate(mass):
+        model.body_mass[bodies] = figure
+        model.body_inertia[bodies] = nominal[1] * (figure / nominal[0])
+        mujoco.mj_setConst(model, mujoco.MjData(model))
+        for name in DERIVED:
+            seen = getattr(backend._batch._model, name).numpy()[world]
+            np.testing.assert_allclose(seen, getattr(model, name), rtol=1e-4, atol=1e-6)
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch) -> None:
