@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from dexgrasp.hands import HandModel
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import SimulationConfig
 from dexgrasp.simulation.scene import PALM_BODY, build_model, object_body
-from dexgrasp.simulation.usd_assets import hand_usd, object_usd, prim_path
 from dexgrasp.types import ObjectPlacement
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +21,8 @@ PYTHON = ROOT / ".venv-isaaclab" / "bin" / "python"
 READER = Path(__file__).with_name("newton_reads.py")
 
 pytest.importorskip("pxr", reason="the extra 'usd' is not installed")
+from dexgrasp.simulation.usd_assets import hand_usd, object_usd, prim_path  # noqa: E402
+
 pytestmark = [
     pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-isaaclab: run `make isaaclab`"),
     pytest.mark.slow,
@@ -28,7 +30,10 @@ pytestmark = [
 
 
 def newton_reads(path: Path) -> dict:
-    done = subprocess.run([PYTHON, READER, path], capture_output=True, text=True, check=False)
+    # What setup.bash puts on PYTHONPATH is for another Python.
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [PYTHON, READER, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=own)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -9,13 +12,14 @@ from scipy.spatial.transform import Rotation
 from dexgrasp.errors import BackendError
 from dexgrasp.hands import HandModel
 from dexgrasp.objects import load_object
-from dexgrasp.simulation import SimulationConfig, usd_assets
+from dexgrasp.simulation import SimulationConfig
 from dexgrasp.simulation.scene import HAND_FRICTION, PALM_BODY, build_model, object_body
-from dexgrasp.simulation.usd_assets import hand_usd, object_usd, prim_path
 from dexgrasp.types import ObjectPlacement
 
-pxr = pytest.importorskip("pxr", reason="the extra 'usd' is not installed")
-from pxr import Usd, UsdGeom, UsdPhysics  # noqa: E402
+pytest.importorskip("pxr", reason="the extra 'usd' is not installed")
+from pxr import Usd, UsdGeom, UsdPhysics
+
+from dexgrasp.simulation.usd_assets import hand_usd, object_usd, prim_path
 
 HANDS = ("allegro_right", "leap_right")
 
@@ -155,7 +159,8 @@ def test_equal_content_is_written_once(tmp_path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_without_usd_the_error_names_the_extra(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(usd_assets, "Usd", None)
+def test_without_usd_the_error_names_the_extra(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    monkeypatch.delitem(sys.modules, "dexgrasp.simulation.usd_assets")
     with pytest.raises(BackendError, match=r"dexgrasp\[usd\]"):
-        hand_usd(HandModel.load("leap_right"), tmp_path)
+        importlib.import_module("dexgrasp.simulation.usd_assets")

@@ -1,7 +1,8 @@
 """Hands and objects as USD with physics, for simulators that read no MJCF: IsaacLab, Newton.
 
 The figures are those of `scene`: masses, inertias, limits, gains, friction and primitives.
-USD wants degrees where it is about joints, and so does this file alone.
+USD wants degrees where it is about joints, and so does this file alone. Importing it without
+usd-core raises BackendError.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from dexgrasp.types import Array
 
 try:
     from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdPhysics, UsdShade, Vt
-except ImportError:
-    Gf = Sdf = Tf = Usd = UsdGeom = UsdPhysics = UsdShade = Vt = None
+except ImportError as absent:
+    raise BackendError("USD assets need the extra 'usd': pip install 'dexgrasp[usd]'") from absent
 
 PER_DEGREE = np.pi / 180.0  # of a gain in [Nm/rad]
 
@@ -38,8 +39,7 @@ def hand_usd(hand: HandModel, folder: Path | None = None) -> Path:
 
     Bodies have the names of the links, joints (below `joints`) those of the canonical order,
     as `prim_path` spells them.
-    folder: by default in the cache; the file is written once for each content. Raises
-    BackendError without usd-core.
+    folder: by default in the cache; the file is written once for each content.
     """
     stage, root = _stage(hand.name)
     UsdPhysics.ArticulationRootAPI.Apply(root.GetPrim())
@@ -89,8 +89,6 @@ def prim_path(*names: str) -> str:
 
 
 def _stage(name: str) -> tuple[Any, Any]:
-    if Usd is None:
-        raise BackendError("USD assets need the extra 'usd': pip install 'dexgrasp[usd]'")
     stage = Usd.Stage.CreateInMemory()
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
