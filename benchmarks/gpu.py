@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dexgrasp.datasets import read_grasps
-from dexgrasp.errors import ConfigError
+from dexgrasp.errors import BackendError, ConfigError
 from dexgrasp.evaluation.pick import random_placement
 from dexgrasp.evaluation.records import GraspRecord
 from dexgrasp.evaluation.report import machine_line, write_json
@@ -73,13 +73,15 @@ def device_name() -> str:
     return device.name
 
 
-def promises(name: str) -> int:
-    """How many promises of `SimBackend` hold for a hand. Raises BackendError for a broken one."""
+def promises(name: str) -> str:
+    """Whether the promises of `SimBackend` hold for a hand, and else the first that does not."""
     hand, config = HandModel.load(name), SimulationConfig.load()
     placement = random_placement(load_object("tomato_soup_can"), 0.0, seed=1)
-    checked = check_backend(lambda n: make_backend("mujoco_warp", hand, config, n), placement)
-    print(f"{name}: {len(checked)} promises hold", flush=True)
-    return len(checked)
+    try:
+        checked = check_backend(lambda n: make_backend("mujoco_warp", hand, config, n), placement)
+    except BackendError as error:
+        return str(error)
+    return f"{len(checked)} promises of the backend hold"
 
 
 def tried(
@@ -151,8 +153,8 @@ def show(report: dict[str, Any], processes: int) -> None:
             f"{row['mujoco_milliseconds']:.1f}", f"{row['mujoco_warp_milliseconds']:.1f}",
         )  # fmt: skip
     console.print(table)
-    for name, count in report["promises"].items():
-        console.print(f"{name}: {count} promises of the backend hold", highlight=False)
+    for name, words in report["promises"].items():
+        console.print(f"{name}: {words}", highlight=False)
     console.print(f"first run, kernels compiled or read: {report['first_seconds']:.1f} s")
     console.print(f"{report['device']}; {report['machine']}", highlight=False, soft_wrap=True)
 
