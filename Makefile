@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy demo test test-jazzy lint benchmark benchmark-control benchmark-perception benchmark-evaluation benchmark-execution benchmark-faults benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
+.PHONY: help setup setup-jazzy isaaclab demo test test-jazzy lint benchmark benchmark-control benchmark-perception benchmark-evaluation benchmark-execution benchmark-faults benchmark-gpu benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,9 @@ setup:  ## Make or update .venv, ros2_ws and setup.bash
 
 setup-jazzy:  ## The same in .venv-jazzy with the ROS 2 Jazzy wheels
 	@$(PYTHON) tools/setup_env.py --ros-wheels jazzy
+
+isaaclab:  ## Make or update .venv-isaaclab: IsaacLab 3 with Newton physics (8 GB)
+	@$(PYTHON) tools/setup_isaaclab.py
 
 demo: setup  ## Pick objects: make demo HAND=leap_right OBJECTS=mug,bowl SEED=3 BACKEND=mujoco
 	@$(ENVIRONMENT) && dexgrasp launch demo.launch.xml hand:=$(HAND) seed:=$(SEED) \
@@ -47,6 +50,9 @@ benchmark-evaluation: setup  ## Measure the batch evaluator: time, verdicts, pub
 	@$(ENVIRONMENT) && python benchmarks/plausibility.py && python benchmarks/intention.py && \
 	  python benchmarks/evaluation.py $(ARGS)
 
+benchmark-gpu: setup  ## Measure the batch evaluator on a GPU, beside the processor's verdicts
+	@$(ENVIRONMENT) && python benchmarks/gpu.py $(ARGS)
+
 benchmark-control: setup  ## Measure how periodic the control loop is while the stack picks
 	@$(ENVIRONMENT) && python benchmarks/control.py $(ARGS)
 
@@ -72,4 +78,4 @@ train-policy: setup  ## Train a student policy by DAgger: ARGS="--hands leap_rig
 	@$(ENVIRONMENT) && OMP_NUM_THREADS=2 python -m dexgrasp.learning.train $(ARGS)
 
 clean:  ## Remove the environments and what they built
-	rm -rf .venv .venv-jazzy setup.bash setup.jazzy.bash logs/setup
+	rm -rf .venv .venv-jazzy .venv-isaaclab setup.bash setup.jazzy.bash logs/setup

@@ -110,12 +110,15 @@ class Bench:
         processes: int,
         density: float | None = None,
         friction: float | None = None,
+        randomised: int = 0,
     ) -> Result:
         """Everything once, in a folder that is thrown away."""
         asked = Protocol.load(protocol)
         if friction is not None:
             asked = asked.changed({"friction": friction})
-        settings = EvaluationSettings(asked, self.backend, modalities, density=density)
+        settings = EvaluationSettings(
+            asked, self.backend, modalities, density=density, randomised=randomised
+        )
         plan = plan_evaluation(self.table, [self.meshes], settings)
         with tempfile.TemporaryDirectory() as folder:
             run = RunFolder(Path(folder), {})

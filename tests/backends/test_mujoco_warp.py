@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -12,6 +13,8 @@ from dexgrasp.evaluation.pick import random_placement
 from dexgrasp.hands import HandModel
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import SimulationConfig, check_backend, make_backend
+from dexgrasp.simulation.scene import build_model, object_body
+from dexgrasp.simulation.warp_batch import DERIVED, WarpBatch
 from dexgrasp.types import Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # its kernels compile for minutes
@@ -45,6 +48,23 @@ def test_it_moves_as_mujoco_does(placement) -> None:
         backend.close()
     assert np.abs(ends[0] - ends[1]).max() < 5e-3
     assert np.abs(ends[0] - seen.joint_position).max() > 0.1
+
+
+def test_every_world_has_the_constants_of_its_own_masses(placement) -> None:
+    """As `mj_setConst` derives them from a model with that mass alone."""
+    model = build_model(HandModel.load("leap_right"), [placement], SimulationConfig.load())
+    batch = WarpBatch(model, 2)
+    body, mass = model.body(object_body(0)).id, np.array([50.0, 0.05])
+    inertia = model.body_inertia[body] * (mass / model.body_mass[body])[:, None]
+    batch.expand("body_mass")[:, body] = mass
+    batch.expand("body_inertia")[:, body] = inertia
+    batch.set_const()
+    for world in range(2):
+        model.body_mass[body], model.body_inertia[body] = mass[world], inertia[world]
+        mujoco.mj_setConst(model, mujoco.MjData(model))
+        for name in DERIVED:
+            seen = batch._field(name).numpy()[world]
+            np.testing.assert_allclose(seen, getattr(model, name), rtol=1e-3, atol=1e-6)
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch) -> None:

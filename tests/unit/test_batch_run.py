@@ -15,6 +15,7 @@ from dexgrasp.datasets import GraspTable
 from dexgrasp.datasets.table import RejectedRow
 from dexgrasp.errors import BackendError, ConfigError
 from dexgrasp.evaluation.batch.evaluate import (
+    GPU_SHARD_SIZE,
     SHARD_SIZE,
     content_hash,
     evaluate,
@@ -150,6 +151,13 @@ def test_large_sets_are_cut_into_shards(table, settings) -> None:
     many = table[np.zeros(2 * SHARD_SIZE + 1, dtype=int)]
     sizes = [len(shard) for shard in plan_evaluation(many, (), settings).shards]
     assert sizes == [SHARD_SIZE, SHARD_SIZE, 1]
+
+
+def test_a_gpu_gets_larger_shards(table, settings) -> None:
+    many = table[np.zeros(GPU_SHARD_SIZE + 1, dtype=int)]
+    on_gpu = replace(settings, backend="mujoco_warp")
+    sizes = [len(shard) for shard in plan_evaluation(many, (), on_gpu).shards]
+    assert sizes == [GPU_SHARD_SIZE, 1]
 
 
 def test_a_mesh_in_millimetres_rejects_its_rows_with_words(table, settings, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -52,8 +53,22 @@ def choose_interpreter(layout: Layout) -> Interpreter:
     raise SetupError(f"{need} is needed; found {', '.join(dict.fromkeys(seen))}")
 
 
+def python_312() -> Interpreter:
+    """The first Python 3.12: on PATH, else one of pyenv's. Raises SetupError if there is none."""
+    found = [candidate for candidate in _candidates() if candidate.version == (3, 12)]
+    if not found:
+        raise SetupError(
+            "IsaacLab needs Python 3.12, and there is none: put python3.12 on PATH, "
+            "or `pyenv install 3.12`"
+        )
+    return found[0]
+
+
 def _candidates() -> Iterator[Interpreter]:
-    for name in (sys.executable, "/usr/bin/python3", "python3.12", "python3.11", "python3"):
+    names = (sys.executable, "/usr/bin/python3", "python3.12", "python3.11", "python3")
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    # pyenv's own placeholders on PATH answer only for the version that is selected.
+    for name in (*names, *(str(path) for path in sorted(pyenv.glob("3.1[12].*/bin/python")))):
         path = shutil.which(name)
         if path is None:
             continue

@@ -13,6 +13,7 @@ from dexgrasp.cli.generate import generate
 from dexgrasp.cli.launch import launch
 from dexgrasp.cli.prepare import prepare
 from dexgrasp.cli.synthesize import synthesize
+from dexgrasp.cli.usd import usd
 from dexgrasp.cli.view import view
 from dexgrasp.errors import DexgraspError
 
@@ -29,6 +30,7 @@ app.command()(generate)
 app.command()(launch)
 app.command()(prepare)
 app.command()(synthesize)
+app.command()(usd)
 app.command()(view)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
-from mujoco.batch import Batch
 
 from dexgrasp.errors import BackendError
 from dexgrasp.geometry import pose_from_quaternion, quaternion_from_pose, transform_points
@@ -32,6 +32,9 @@ from dexgrasp.types import (
     ObjectPlacement,
     Observation,
 )
+
+if TYPE_CHECKING:
+    from mujoco.batch import Batch
 
 RUSTED = 1e3  # [Nm s/rad]: a joint at its effort limit then turns by less than 1e-3 rad/s
 
@@ -72,6 +75,8 @@ class MujocoBackend:
             self.reset()
 
     def _engine(self, model: mujoco.MjModel) -> Batch | WarpBatch:
+        from mujoco.batch import Batch  # new in 4.0; IsaacLab's environment has an older one
+
         return Batch(model, self.worlds, self._threads)
 
     def _index(self) -> None:

@@ -16,6 +16,7 @@ from dexgrasp.types import Array, ObjectPlacement
 
 PALM_BODY = "palm_body"
 WRIST_TARGET = "wrist_target"
+HAND_FRICTION = 0.5  # of the hand with itself and the table; objects bring their own
 TORSIONAL_FRICTION = 0.02  # DexGraspBench, tabletop and floating protocols
 ROLLING_FRICTION = 1e-4
 MAX_HULL_VERTICES = 64  # scans have hulls of a thousand vertices, which collide ten times slower
@@ -207,7 +208,7 @@ def _hand_geom(body: mujoco.MjsBody, primitive: Primitive, hand: HandModel) -> N
         size=sizes[primitive.kind](primitive.size),
         pos=primitive.T_link_primitive[:3, 3],
         quat=quaternion_from_pose(primitive.T_link_primitive),
-        friction=[0.5, 0.005, ROLLING_FRICTION],
+        friction=[HAND_FRICTION, 0.005, ROLLING_FRICTION],
         condim=4,
         group=VISUAL_GROUP,
         rgba=TIP_COLOR if primitive.link in hand.distal_links else PALM_COLOR,

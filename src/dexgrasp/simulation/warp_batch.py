@@ -14,6 +14,9 @@ from dexgrasp.types import Array
 INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "xfrc_applied", "time")
 OUTPUTS = ("qpos", "qvel", "time", "sensordata", "qfrc_actuator")
 VARIED = ("geom_friction", "body_mass", "body_inertia", "dof_damping")  # and opt.gravity
+# What `set_const` derives from masses. It fills as many worlds as these arrays have: with one
+# for all, every world would have the constants of world 0 and blow up beside a heavy one.
+DERIVED = ("body_subtreemass", "body_invweight0", "dof_invweight0", "actuator_acc0")
 # Contacts and constraint rows of one world: 13 contacts were the peak of a grasp with
 # primitives (facts/simulation.md), so that these leave room for objects of many parts.
 CONTACTS, ROWS = 96, 384
@@ -37,7 +40,7 @@ class WarpBatch:
             ) from error
         self._warp, self._engine = warp, mujoco_warp
         self.model, self.worlds = model, worlds
-        batched: dict[str, int] = dict.fromkeys(VARIED, worlds)
+        batched: dict[str, int] = dict.fromkeys(VARIED + DERIVED, worlds)
         self._model = mujoco_warp.put_model(model, batch_sizes=batched)
         gravity = np.tile(model.opt.gravity, (worlds, 1)).astype(np.float32)
         self._model.opt.gravity = warp.array(gravity, dtype=warp.vec3)
@@ -47,6 +50,7 @@ class WarpBatch:
         self._mirror = {name: self._pulled(name) for name in {*INPUTS, *OUTPUTS}}
         self._start = {name: self._mirror[name].copy() for name in INPUTS}
         self._varied: dict[str, Array] = {}
+        self._written: set[str] = set()  # of the varied, that the device has not seen yet
         self._graph: Any = None
 
     def bind(self, name: str) -> Array:
@@ -54,7 +58,11 @@ class WarpBatch:
         return self._mirror[name]
 
     def expand(self, name: str) -> Array:
-        """The values (N, ...) of `opt.gravity` or of a model field in VARIED."""
+        """The values (N, ...) of `opt.gravity` or of a model field in VARIED.
+
+        To be asked for before every change: only what was asked for travels to the device.
+        """
+        self._written.add(name)
         if name not in self._varied:
             value = self._field(name).numpy().astype(float)
             self._varied[name] = np.array(np.broadcast_to(value, (self.worlds, *value.shape[1:])))
@@ -125,8 +133,9 @@ class WarpBatch:
         return self._warp.array(mask, dtype=bool)
 
     def _push_model(self) -> None:
-        for name, value in self._varied.items():
-            self._field(name).assign(value.astype(np.float32))
+        for name in self._written:
+            self._field(name).assign(self._varied[name].astype(np.float32))
+        self._written.clear()
 
     def _push(self) -> None:
         self._push_model()

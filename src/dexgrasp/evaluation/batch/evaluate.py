@@ -27,6 +27,7 @@ from dexgrasp.evaluation.ray_pool import in_ray
 from dexgrasp.objects import object_names
 
 SHARD_SIZE = 24  # trials tried at once: enough to share the overhead, few enough to balance
+GPU_SHARD_SIZE = 4096  # a GPU is one worker, and the faster the more worlds it has
 INDEX_FILE = "index.json"
 
 Runner = Callable[[Sequence[Shard], EvaluationSettings], Iterator[tuple[int, ShardResult]]]
@@ -60,22 +61,23 @@ def plan_evaluation(
         except DexgraspError as error:
             rejected += [(int(table.row[i]), f"{table.source}: {error}") for i in members]
             continue
-        shards += _shards(table, np.array(members), source, settings.randomised)
+        shards += _shards(table, np.array(members), source, settings)
     return Plan(tuple(shards), tuple(rejected))
 
 
 def _shards(
-    table: GraspTable, members: np.ndarray, source: ObjectSource, randomised: int
+    table: GraspTable, members: np.ndarray, source: ObjectSource, settings: EvaluationSettings
 ) -> Iterator[Shard]:
-    trials = np.repeat(members, randomised + 1)
-    replicates = np.tile(np.arange(randomised + 1), len(members))
-    for start in range(0, len(trials), SHARD_SIZE):
-        rows = trials[start : start + SHARD_SIZE]
+    size = GPU_SHARD_SIZE if settings.backend == "mujoco_warp" else SHARD_SIZE
+    trials = np.repeat(members, settings.randomised + 1)
+    replicates = np.tile(np.arange(settings.randomised + 1), len(members))
+    for start in range(0, len(trials), size):
+        rows = trials[start : start + size]
         yield Shard(
             hand=table.hand,
             object=source,
             rows=np.asarray(table.row)[rows],
-            replicates=replicates[start : start + SHARD_SIZE],
+            replicates=replicates[start : start + size],
             T_object_palm=table.T_object_palm[rows],
             pregrasp=table.pregrasp[rows],
             grasp=table.grasp[rows],

@@ -1,0 +1,230 @@
+"""Hands and objects as USD with physics, for simulators that read no MJCF: IsaacLab, Newton.
+
+The figures are those of `scene`: masses, inertias, limits, gains, friction and primitives.
+USD wants degrees where it is about joints, and so does this file alone. Importing it without
+usd-core raises BackendError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+
+from dexgrasp.errors import BackendError
+from dexgrasp.geometry import quaternion_from_pose
+from dexgrasp.hands import HandModel
+from dexgrasp.hands.primitives import Primitive
+from dexgrasp.hands.urdf import Link
+from dexgrasp.objects import ObjectModel
+from dexgrasp.objects.decomposition import cache_folder
+from dexgrasp.simulation.scene import HAND_FRICTION
+from dexgrasp.types import Array
+
+try:
+    from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdPhysics, UsdShade, Vt
+except ImportError as absent:
+    raise BackendError("USD assets need the extra 'usd': pip install 'dexgrasp[usd]'") from absent
+
+PER_DEGREE = np.pi / 180.0  # of a gain in [Nm/rad]
+
+
+def hand_usd(hand: HandModel, folder: Path | None = None) -> Path:
+    """A stage with the hand as an articulation whose floating root is the palm, at angles 0.
+
+    Bodies have the names of the links, joints (below `joints`) those of the canonical order,
+    as `prim_path` spells them.
+    folder: by default in the cache; the file is written once for each content.
+    """
+    stage, root = _stage(hand.name)
+    UsdPhysics.ArticulationRootAPI.Apply(root.GetPrim())
+    friction = _material(stage, prim_path(hand.name, "surface"), HAND_FRICTION)
+    poses: list[Array] = []
+    for link in hand.links:
+        above = np.eye(4) if link.parent < 0 else poses[link.parent]
+        poses.append(above if link.parent < 0 else above @ link.T_parent_link)
+        body = _body(stage, prim_path(hand.name, link.name), poses[-1])
+        _mass(body, link.mass, link.com, link.inertia)
+        _attribute(body, "physxRigidBody:disableGravity", Sdf.ValueTypeNames.Bool, True)
+        _attribute(body, "mjc:gravcomp", Sdf.ValueTypeNames.Float, 1.0)
+        if link.joint >= 0:
+            _joint(stage, hand, link)
+    for index, primitive in enumerate(hand.primitives):
+        path = prim_path(hand.name, hand.links[primitive.link].name, f"collision_{index}")
+        _collide(_solid(stage, path, primitive), friction)
+    for a, b in hand.collision_exclusions:
+        first, second = (prim_path(hand.name, hand.links[k].name) for k in (a, b))
+        filtered = UsdPhysics.FilteredPairsAPI.Apply(stage.GetPrimAtPath(first))
+        filtered.CreateFilteredPairsRel().AddTarget(second)
+    return _save(stage, hand.name, folder)
+
+
+def object_usd(model: ObjectModel, folder: Path | None = None) -> Path:
+    """A stage with the object as one rigid body: its mesh to look at, convex parts to touch.
+
+    Otherwise as `hand_usd`.
+    """
+    stage, _ = _stage(model.name)
+    path = prim_path(model.name)
+    friction = _material(stage, f"{path}/surface", model.friction)
+    body = _body(stage, path, np.eye(4))
+    _mass(body, model.mass, np.asarray(model.com), np.asarray(model.inertia))
+    _mesh(stage, f"{path}/visual", model.mesh)
+    for index, part in enumerate(model.parts):
+        prim = _mesh(stage, f"{path}/collision_{index}", part)
+        UsdGeom.Imageable(prim).CreatePurposeAttr(UsdGeom.Tokens.guide)
+        UsdPhysics.MeshCollisionAPI.Apply(prim).CreateApproximationAttr("convexHull")
+        _collide(prim, friction)
+    return _save(stage, model.name, folder)
+
+
+def prim_path(*names: str) -> str:
+    """The path of a prim: USD takes no dots, as in `link_0.0`, and no digit in front."""
+    return "/" + "/".join(Tf.MakeValidIdentifier(name) for name in names)
+
+
+def _stage(name: str) -> tuple[Any, Any]:
+    stage = Usd.Stage.CreateInMemory()
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
+    root = UsdGeom.Xform.Define(stage, prim_path(name))
+    stage.SetDefaultPrim(root.GetPrim())
+    return stage, root
+
+
+def _body(stage: Any, path: str, pose: Array) -> Any:
+    prim = UsdGeom.Xform.Define(stage, path).GetPrim()
+    _place(prim, pose)
+    UsdPhysics.RigidBodyAPI.Apply(prim)
+    return prim
+
+
+def _place(prim: Any, pose: Array) -> None:
+    xform = UsdGeom.Xformable(prim)
+    xform.AddTranslateOp(UsdGeom.XformOp.PrecisionDouble).Set(Gf.Vec3d(*map(float, pose[:3, 3])))
+    orient = xform.AddOrientOp(UsdGeom.XformOp.PrecisionDouble)
+    orient.Set(Gf.Quatd(*map(float, quaternion_from_pose(pose))))
+
+
+def _mass(prim: Any, mass: float, com: Array, inertia: Array) -> None:
+    """Inertia (3, 3) about the com [kg m2], as principal moments and their axes."""
+    moments, axes = np.linalg.eigh(inertia)
+    axes[:, 2] *= np.sign(np.linalg.det(axes))
+    turned = np.eye(4)
+    turned[:3, :3] = axes
+    api = UsdPhysics.MassAPI.Apply(prim)
+    api.CreateMassAttr(float(mass))
+    api.CreateCenterOfMassAttr(Gf.Vec3f(*map(float, com)))
+    api.CreateDiagonalInertiaAttr(Gf.Vec3f(*map(float, moments)))
+    api.CreatePrincipalAxesAttr(_quatf(turned))
+
+
+def _joint(stage: Any, hand: HandModel, link: Link) -> None:
+    """A hinge about x of frames that lie with x along the axis, in the parent and in the child."""
+    j = link.joint
+    turned = np.eye(4)
+    turned[:3, :3] = _x_along(np.asarray(link.axis, dtype=float))
+    in_parent = link.T_parent_link @ turned
+    path = prim_path(hand.name, "joints", hand.joint_names[j])
+    joint = UsdPhysics.RevoluteJoint.Define(stage, path)
+    joint.CreateBody0Rel().SetTargets([prim_path(hand.name, hand.links[link.parent].name)])
+    joint.CreateBody1Rel().SetTargets([prim_path(hand.name, link.name)])
+    joint.CreateAxisAttr(UsdPhysics.Tokens.x)
+    joint.CreateLocalPos0Attr(Gf.Vec3f(*map(float, in_parent[:3, 3])))
+    joint.CreateLocalRot0Attr(_quatf(in_parent))
+    joint.CreateLocalPos1Attr(Gf.Vec3f(0.0))
+    joint.CreateLocalRot1Attr(_quatf(turned))
+    joint.CreateLowerLimitAttr(float(np.degrees(hand.joint_lower[j])))
+    joint.CreateUpperLimitAttr(float(np.degrees(hand.joint_upper[j])))
+    drive = UsdPhysics.DriveAPI.Apply(joint.GetPrim(), "angular")
+    drive.CreateTypeAttr("force")
+    drive.CreateStiffnessAttr(float(hand.stiffness[j] * PER_DEGREE))
+    drive.CreateDampingAttr(float(hand.damping[j] * PER_DEGREE))
+    drive.CreateMaxForceAttr(float(hand.effort_limit[j]))
+    # USD has no names for these. PhysX reads the first two, Newton the first and the third.
+    for name, figure in (
+        ("physxJoint:armature", hand.armature[j]),
+        ("physxJoint:jointFriction", hand.joint_friction[j]),
+        ("mjc:frictionloss", hand.joint_friction[j]),
+    ):
+        _attribute(joint.GetPrim(), name, Sdf.ValueTypeNames.Float, float(figure))
+
+
+def _x_along(axis: Array) -> Array:
+    """(3, 3) a rotation whose first column is the unit vector `axis`."""
+    side = np.eye(3)[np.abs(axis).argmin()]
+    second = np.cross(axis, side)
+    second /= np.linalg.norm(second)
+    return np.stack([axis, second, np.cross(axis, second)], axis=1)
+
+
+def _solid(stage: Any, path: str, primitive: Primitive) -> Any:
+    size = [float(length) for length in primitive.size]
+    if primitive.kind == "box":
+        solid = UsdGeom.Cube.Define(stage, path)
+        solid.CreateSizeAttr(1.0)
+    elif primitive.kind == "sphere":
+        solid = UsdGeom.Sphere.Define(stage, path)
+        solid.CreateRadiusAttr(size[0])
+    else:
+        shapes = {"capsule": UsdGeom.Capsule, "cylinder": UsdGeom.Cylinder}
+        solid = shapes[primitive.kind].Define(stage, path)
+        solid.CreateAxisAttr(UsdGeom.Tokens.z)
+        solid.CreateRadiusAttr(size[0])
+        solid.CreateHeightAttr(size[1])
+    _place(solid.GetPrim(), primitive.T_link_primitive)
+    if primitive.kind == "box":
+        solid.AddScaleOp().Set(Gf.Vec3f(*size))
+    return solid.GetPrim()
+
+
+def _mesh(stage: Any, path: str, mesh: trimesh.Trimesh) -> Any:
+    made = UsdGeom.Mesh.Define(stage, path)
+    faces = np.asarray(mesh.faces, dtype=np.int32)
+    made.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(np.asarray(mesh.vertices, dtype=np.float32)))
+    made.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(faces), 3, dtype=np.int32)))
+    made.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(faces.ravel()))
+    made.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    return made.GetPrim()
+
+
+def _material(stage: Any, path: str, friction: float) -> Any:
+    material = UsdShade.Material.Define(stage, path)
+    surface = UsdPhysics.MaterialAPI.Apply(material.GetPrim())
+    surface.CreateStaticFrictionAttr(float(friction))
+    surface.CreateDynamicFrictionAttr(float(friction))
+    surface.CreateRestitutionAttr(0.0)
+    return material
+
+
+def _collide(prim: Any, material: Any) -> None:
+    UsdPhysics.CollisionAPI.Apply(prim)
+    binding = UsdShade.MaterialBindingAPI.Apply(prim)
+    binding.Bind(material, UsdShade.Tokens.weakerThanDescendants, "physics")
+
+
+def _attribute(prim: Any, name: str, kind: Any, value: Any) -> None:
+    prim.CreateAttribute(name, kind).Set(value)
+
+
+def _quatf(pose: Array) -> Any:
+    return Gf.Quatf(*map(float, quaternion_from_pose(pose)))
+
+
+def _save(stage: Any, name: str, folder: Path | None) -> Path:
+    """Write by renaming a finished file, as other processes may write or read it now."""
+    text = stage.GetRootLayer().ExportToString()
+    folder = cache_folder() / "usd" if folder is None else folder
+    path = folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.usda"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".usda", delete=False) as file:
+            file.write(text)
+        os.replace(file.name, path)
+    return path
