@@ -9,22 +9,22 @@ from dataclasses import replace
 import can
 import numpy as np
 import pytest
-from hands import AllegroRig
 
 from dexgrasp.hardware import BusError, HandError, HandFaultError
 from dexgrasp.hardware import allegro_protocol as protocol
 from dexgrasp.hardware.allegro_guard import guard
+from dexgrasp.hardware.emulation.rig import AllegroRig
 
 TORQUES = [protocol.TORQUE + finger for finger in range(4)]
 
 
 @pytest.fixture
 def make() -> Iterator[Callable[..., AllegroRig]]:
-    """Rigs that are closed at the end; the hand's thread answers while a driver connects."""
+    """Rigs that are closed at the end."""
     rigs: list[AllegroRig] = []
 
     def build(**arguments) -> AllegroRig:
-        rigs.append(AllegroRig(**arguments))
+        rigs.append(AllegroRig(**arguments, real_time=True))
         return rigs[-1]
 
     yield build
@@ -36,13 +36,8 @@ def make() -> Iterator[Callable[..., AllegroRig]]:
 def rig(make, request) -> AllegroRig:
     """One that is connected."""
     rig = make(version=request.param, changes={"soft_start_speed": 2.0})
-    _open(rig)
-    return rig
-
-
-def _open(rig: AllegroRig) -> None:
-    rig.emulator.start()
     rig.link.open()
+    return rig
 
 
 def _run(rig: AllegroRig, target: np.ndarray, cycles: int) -> None:
@@ -96,7 +91,6 @@ def test_the_guard_does_the_same_for_a_driver_that_died(rig: AllegroRig) -> None
 
 def test_no_command_before_the_first_read_nor_of_nan(make) -> None:
     rig = make()
-    rig.emulator.start()
     rig.driver.connect()
     with pytest.raises(HandError, match="before the first full read"):
         rig.driver.write(rig.hand.postures["open"])
@@ -110,7 +104,6 @@ def test_a_hand_of_the_other_side_is_refused(make, version) -> None:
     rig = make(version=version)
     emulator = rig.emulator
     emulator.identity = replace(emulator.identity, right=False, serial="SAAL0001")
-    emulator.start()
     with pytest.raises(HandError, match="this is a left hand"):
         rig.driver.connect()
 
@@ -118,14 +111,16 @@ def test_a_hand_of_the_other_side_is_refused(make, version) -> None:
 def test_gearing_b_halves_the_coupled_joints(make) -> None:
     rig = make(version=5)
     rig.emulator.identity = replace(rig.emulator.identity, serial="SABR0001")
-    _open(rig)
+    rig.link.open()
     assert rig.driver.identity.gearing == "B"
     assert rig.driver._scale[[1, 5, 9]].tolist() == [715.0] * 3
 
 
 def test_silence_is_told_with_a_remedy(make) -> None:
+    rig = make()
+    rig.emulator.switch_power(False)
     with pytest.raises(BusError, match="no Allegro hand answers"):
-        make().driver.connect()
+        rig.driver.connect()
 
 
 def test_an_adapter_that_is_missing_has_a_remedy(make) -> None:
@@ -159,7 +154,7 @@ def test_a_hand_is_found_again(rig: AllegroRig) -> None:
     rig.link.read()
     rig.link._connecting.join()
     assert rig.link.connected
-    assert rig.link.connections == 2
+    assert rig.link.recoveries == 1
 
 
 def test_a_fault_of_the_hand_latches_with_zero_torque(rig: AllegroRig) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import dynamixel_sdk as sdk
 import numpy as np
 import pytest
-from hands import LeapRig, run
 
 from dexgrasp.hardware import BusError, HandError, HandFaultError, RestartNeededError
 from dexgrasp.hardware import dynamixel as dxl
 from dexgrasp.hardware.emulation.dynamixel_port import crc16
+from dexgrasp.hardware.emulation.rig import LeapRig, run
 
 OVERLOAD = 1 << 5
 
@@ -49,7 +49,7 @@ def test_every_register_is_as_configured_after_the_start(rig: LeapRig) -> None:
     assert (table(dxl.OPERATING_MODE) == dxl.CURRENT_BASED_POSITION).all()
     assert (table(dxl.P_GAIN) == 800 * share).all()
     assert (table(dxl.D_GAIN) == 200 * share).all()
-    assert (table(dxl.GOAL_CURRENT) == 350).all()
+    assert (table(dxl.GOAL_CURRENT) == 550).all()
     assert (table(dxl.TORQUE_ENABLE) == 1).all()
     assert (table(dxl.WATCHDOG) == 4).all()
     assert (table(dxl.RETURN_DELAY) == 0).all()
@@ -68,8 +68,10 @@ def test_it_starts_where_the_hand_is_and_soft(make) -> None:
     assert np.allclose(rig.joints.position, rig.hand.postures["open"], atol=0.03)
 
 
-def test_write_tells_what_was_sent_within_limits(rig: LeapRig) -> None:
-    run(rig, rig.hand.joint_upper, 3.0)
+def test_write_tells_what_was_sent_within_limits(make) -> None:
+    rig = make(changes={"soft_start_speed": 3.0})
+    rig.link.open()
+    run(rig, rig.hand.joint_upper, 1.5)
     sent = rig.driver.write(rig.hand.joint_upper + 1.0)
     assert np.allclose(sent, rig.hand.joint_upper, atol=2.0 * np.pi / dxl.TICKS)
     assert (rig.joints.position <= rig.hand.joint_upper + 1e-9).all()
@@ -91,8 +93,8 @@ def test_motors_tell_temperature_voltage_and_effort(rig: LeapRig) -> None:
     state = rig.link.read()
     assert np.allclose(state.voltage, 5.0)
     assert (state.temperature >= 30.0).all()
-    assert state.current[1] == pytest.approx(0.35, abs=0.01)
-    assert state.effort[1] == pytest.approx(0.35 * 0.517, abs=0.01)
+    assert state.current[1] == pytest.approx(0.55, abs=0.01)
+    assert state.effort[1] == pytest.approx(0.55 * 0.517, abs=0.01)
 
 
 def test_a_wrong_id_is_named(make) -> None:
@@ -132,7 +134,7 @@ def test_lost_and_damaged_packets_are_borne(rig: LeapRig) -> None:
     run(rig, target, 2.5)
     assert rig.link.connected
     assert rig.link.lost_reads >= 3
-    assert rig.link.connections == 1
+    assert rig.link.recoveries == 0
     assert np.allclose(rig.joints.position, target, atol=0.05)
 
 
@@ -172,7 +174,7 @@ def test_a_power_cut_is_told_and_the_hand_found_again(rig: LeapRig) -> None:
     assert rig.link.read() is None
     rig.emulator.switch_power(True)
     _reconnect(rig)
-    assert rig.link.connections == 2
+    assert rig.link.recoveries == 1
 
 
 def test_a_reboot_of_one_motor_is_noticed(rig: LeapRig) -> None:

@@ -8,6 +8,8 @@ import typer
 
 from dexgrasp.cli.benchmark import benchmark
 from dexgrasp.cli.convert import convert
+from dexgrasp.cli.doctor import doctor
+from dexgrasp.cli.emulate import emulate
 from dexgrasp.cli.evaluate import evaluate
 from dexgrasp.cli.generate import generate
 from dexgrasp.cli.launch import launch
@@ -24,6 +26,8 @@ app = typer.Typer(
 )
 app.command()(benchmark)
 app.command()(convert)
+app.command()(doctor)
+app.command()(emulate)
 app.command()(evaluate)
 app.command()(generate)
 app.command()(launch)

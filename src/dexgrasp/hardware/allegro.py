@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import can
 import numpy as np
@@ -136,6 +137,8 @@ class AllegroDriver:
         self._cycles += 1
         if self._cycles % ASK_EVERY == 0:
             self._send(protocol.request(protocol.INFORMATION))
+        if self.fault is not None:
+            self._send_torque(np.zeros(self.hand.joint_count))
         return self._estimate()
 
     def _take(self, message: can.Message) -> None:
@@ -190,7 +193,6 @@ class AllegroDriver:
     def write(self, target: Array) -> Array:
         """See `HandDriver.write`. The effort in states is what is sent here: none is measured."""
         if self.fault is not None:
-            self._send_torque(np.zeros(self.hand.joint_count))
             raise self.fault
         if self._start is None:
             raise HandError("a command before the first full read was refused")
@@ -228,14 +230,16 @@ class AllegroDriver:
         """See `HandDriver.disconnect`. Zero torque first: a V5 keeps its last one for ever."""
         if self._bus is None:
             return
-        try:
+        with suppress(BusError):  # the guard tries once more
             self._send_torque(np.zeros(self.hand.joint_count))
             self._send(protocol.frame(protocol.SERVO_OFF))
-        except BusError:
-            pass  # the guard tries once more
         _end_guard(self._guard)
         self._bus.shutdown()
         self._bus = self._guard = self._start = None
+
+    def abandon(self) -> None:
+        """See `HandDriver.abandon`: without positions there is no holding, so it goes limp."""
+        self.disconnect()
 
     def _send(self, message: can.Message) -> None:
         if self._bus is None:

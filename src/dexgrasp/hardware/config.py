@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from dexgrasp.config import load_config, resource_path
-from dexgrasp.errors import UnknownNameError
+from dexgrasp.errors import ConfigError, UnknownNameError
 
 Positive = Annotated[float, Field(gt=0.0)]
 
@@ -71,6 +71,22 @@ HardwareConfig = Annotated[LeapConfig | AllegroConfig, Field(discriminator="kind
 
 class _File(RootModel[HardwareConfig]):
     model_config = ConfigDict(frozen=True)
+
+
+def load_leap(hand: str) -> LeapConfig:
+    """`load_hardware` of a LEAP hand. Raises ConfigError for another."""
+    config = load_hardware(hand)
+    if not isinstance(config, LeapConfig):
+        raise ConfigError(f"{hand} has no Dynamixel bus but is of kind {config.kind!r}")
+    return config
+
+
+def load_allegro(hand: str) -> AllegroConfig:
+    """`load_hardware` of an Allegro hand. Raises ConfigError for another."""
+    config = load_hardware(hand)
+    if not isinstance(config, AllegroConfig):
+        raise ConfigError(f"{hand} has no CAN bus but is of kind {config.kind!r}")
+    return config
 
 
 def load_hardware(hand: str) -> LeapConfig | AllegroConfig:

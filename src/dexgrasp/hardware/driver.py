@@ -9,6 +9,8 @@ from dexgrasp.errors import BackendError
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array
 
+CLOSE = 0.05  # [rad]
+
 
 class HandError(BackendError):
     """A real or emulated hand does not do what it should; the message has the remedy."""
@@ -79,6 +81,10 @@ class HandDriver(Protocol):
         """Make the hand limp, as far as it can be reached, and close the bus; never raises."""
         ...
 
+    def abandon(self) -> None:
+        """Close the bus of a hand that is lost, which holds if it can; never raises."""
+        ...
+
     def clear_fault(self) -> None:
         """Ask the hand to forget its fault; `connect` comes next. Raises BusError."""
         ...
@@ -87,7 +93,7 @@ class HandDriver(Protocol):
 class SoftStart:
     """Lets targets leave the position of the first reading at `step` [rad] per call, no faster.
 
-    It ends when the target is reached once; who commands then has limits of his own.
+    It ends when it has come within `CLOSE` of a target; who commands has limits of his own then.
     """
 
     def __init__(self, position: Array, step: float) -> None:
@@ -99,5 +105,5 @@ class SoftStart:
             return target
         move = target - self._last
         self._last = self._last + move.clip(-self._step, self._step)
-        self._over = bool((abs(move) <= self._step).all())
+        self._over = bool((abs(target - self._last) <= CLOSE).all())
         return self._last.copy()

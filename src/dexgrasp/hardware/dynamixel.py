@@ -127,6 +127,11 @@ class DynamixelBus:
         model, result, _ = self._guard(self._packets.ping, self._port, motor)
         return model if result == sdk.COMM_SUCCESS else None
 
+    def search(self) -> dict[int, int]:
+        """Model numbers by id of all motors that answer, whatever their ids. Takes a second."""
+        found, _ = self._guard(self._packets.broadcastPing, self._port)
+        return {motor: model for motor, (model, _) in sorted(found.items())}
+
     def reboot(self, motor: int) -> None:
         """Restart a motor, which clears its hardware error. Raises BusError."""
         result, _ = self._guard(self._packets.reboot, self._port, motor)

@@ -26,6 +26,7 @@ STATISTICS_LENGTH = 2000
 class HandLink:
     """One cycle is `write`, then `read`. Neither raises: `words` and `fault` say what is wrong.
 
+    recoveries: how often a lost hand was found again.
     fault: latched until `clear`; commands are refused meanwhile and the hand holds.
     clock: of the driver's states [s].
     """
@@ -40,12 +41,18 @@ class HandLink:
         self.fault: HandFaultError | None = None
         self.words = "not connected"
         self.sent: Array | None = None
-        self.lost_reads = self.lost_commands = self.connections = 0
+        self.lost_reads = self.lost_commands = self.recoveries = 0
         self._clock = clock
         self._state: HandState | None = None
+        self._blind = False
         self._retry_at, self._wait = -np.inf, config.back_off[0]
         self._connecting: threading.Thread | None = None
         self._times: deque[float] = deque(maxlen=STATISTICS_LENGTH)
+
+    @property
+    def state(self) -> HandState | None:
+        """The newest state; None while the hand is lost."""
+        return self._state
 
     @property
     def connected(self) -> bool:
@@ -59,14 +66,16 @@ class HandLink:
 
     def _welcome(self) -> HandState:
         state = self.driver.read()
-        self._state, self._wait = state, self.config.back_off[0]
-        self.connections += 1
+        self._state, self._blind, self._wait = state, False, self.config.back_off[0]
         self.words = "connected"
         return state
 
     def write(self, target: Array) -> None:
-        """Send `target` (J,) [rad], if the hand can be commanded; `sent` is what went out."""
-        if not self.connected or self.fault is not None:
+        """Send `target` (J,) [rad], if the hand can be commanded; `sent` is what went out.
+
+        After a reading that failed nothing new is sent: the hand holds until it is seen again.
+        """
+        if not self.connected or self.fault is not None or self._blind:
             return
         try:
             self.sent = self.driver.write(target)
@@ -87,9 +96,12 @@ class HandLink:
             state = self._state = self.driver.read()
         except BusError as error:
             self.lost_reads += 1
-            if self._clock() - self._state.time > self.config.patience:
-                self._lose(error)
+            self._blind = True
+            found = self.driver.fault
+            if found is not None or self._clock() - self._state.time > self.config.patience:
+                self._lose(found or error)
             return self._state
+        self._blind = False
         self._times.append(time.perf_counter())
         fault = self.driver.fault
         if isinstance(fault, HandFaultError):
@@ -121,7 +133,7 @@ class HandLink:
         self.fault, self.words = error, str(error)
 
     def _lose(self, error: HandError) -> None:
-        self.driver.disconnect()
+        self.driver.abandon()
         self._state = None
         self._put_off(error)
 
@@ -141,16 +153,17 @@ class HandLink:
         try:
             self.driver.connect()
             self._welcome()
+            self.recoveries += 1
         except HandFaultError as error:
             self._latch(error)
         except HandError as error:
-            self.driver.disconnect()
+            self.driver.abandon()
             self._put_off(error)
 
     def figures(self) -> dict[str, float]:
         """Figures for diagnostics: rates [Hz], period error [ms], losses, motors."""
         figures: dict[str, float] = {
-            "connections": self.connections,
+            "recoveries": self.recoveries,
             "lost_reads": self.lost_reads,
             "lost_commands": self.lost_commands,
         }

@@ -25,12 +25,17 @@ LONGEST_LAG = 0.05  # [s] that a late thread makes up for
 class EmulatedAllegro:
     """A hand that obeys the last torques it got, as a real one does, even of a host that died.
 
-    joints: what moves when nothing else does, by `drive`.  identity: what it says of itself.
+    joints: what `advance` moves; in `real_time` that happens by itself.
+    identity: what it says of itself.
     powered, bus_off, stale: for tests. bus_off: no frame passes.  stale: no positions come.
     """
 
     def __init__(
-        self, hand: HandModel, config: AllegroConfig, joints: FreeJoints | None = None
+        self,
+        hand: HandModel,
+        config: AllegroConfig,
+        joints: FreeJoints | None = None,
+        real_time: bool = False,
     ) -> None:
         self.hand, self.joints = hand, joints
         self.version = VERSIONS[config.version]
@@ -41,21 +46,23 @@ class EmulatedAllegro:
         self.servos = False
         self.log: list[int] = []  # message numbers that came, for tests
         self._units = np.zeros(16)
+        self._lock = threading.RLock()
+        self._position = hand.postures["open"] if joints is None else joints.position
         self._stream, self._since = 0.0, 0.0
         self._bus = can.Bus(interface=config.interface, channel=config.channel, bitrate=1_000_000)
         self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Let the joints move in real time."""
+        self._real_time = real_time
         self._thread = threading.Thread(target=self._run, name="allegro", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
+        """Answer, and let the joints move if they are to do so in real time."""
         then = time.monotonic()
         while not self._ended.is_set():
             then = max(then + STEP, time.monotonic() - LONGEST_LAG)
-            self.advance(STEP)
+            self.obey()
+            if self._real_time:
+                self.advance(STEP)
             time.sleep(max(0.0, then - time.monotonic()))
 
     def advance(self, duration: float) -> None:
@@ -71,22 +78,36 @@ class EmulatedAllegro:
 
         Takes the frames that came, and sends positions when they are due.
         """
-        self.obey()
-        self._since += dt
-        talks = self.powered and not self.bus_off and not self.stale
-        if talks and self.servos and self._stream and self._since >= self._stream - 1e-9:
-            self._since = 0.0
-            units = np.rint(self.hand.to_order(position, ORDER) / self.version.radians)
-            for message in protocol.position_frames(units.astype(int)):
-                self._bus.send(message)
+        with self._lock:
+            self.obey()
+            self._position = position
+            self._since += dt
+            if self._stream and self._since >= self._stream - 1e-9:
+                self._since = 0.0
+                self._send_positions()
         torque = self.hand.from_order(self._units / self.version.scale, ORDER)
         return torque if self.powered and self.servos else np.zeros(16)
 
+    def place(self, position: Array) -> None:
+        """Put the fingers to `position` (J,) [rad], by hand so to speak."""
+        with self._lock:
+            self._position = position
+            if self.joints is not None:
+                self.joints.position = position.copy()
+
+    def _send_positions(self) -> None:
+        if not (self.powered and self.servos) or self.bus_off or self.stale:
+            return
+        units = np.rint(self.hand.to_order(self._position, ORDER) / self.version.radians)
+        for message in protocol.position_frames(units.astype(int)):
+            self._bus.send(message)
+
     def obey(self) -> None:
         """Take the frames that came."""
-        while (message := self._bus.recv(0.0)) is not None:
-            if self.powered and not self.bus_off and not message.is_error_frame:
-                self._take(message)
+        with self._lock:
+            while (message := self._bus.recv(0.0)) is not None:
+                if self.powered and not self.bus_off and not message.is_error_frame:
+                    self._take(message)
 
     def _take(self, message: can.Message) -> None:
         number = message.arbitration_id >> 2
@@ -96,6 +117,7 @@ class EmulatedAllegro:
             self._tell(number)
         elif number == protocol.SERVO_ON:
             self.servos = True
+            self._send_positions()
         elif number == protocol.SERVO_OFF:
             self.servos = False
         elif number == protocol.PERIOD:
@@ -123,6 +145,5 @@ class EmulatedAllegro:
     def close(self) -> None:
         """Leave the bus."""
         self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.join()
         self._bus.shutdown()
