@@ -63,6 +63,8 @@ class Rig:
             self._executor.add_node(node)
         self._thread = threading.Thread(target=self._executor.spin, daemon=True)
         self._thread.start()
+
+    def start(self) -> None:
         for node in (self.safety, self.bridge):
             assert node.trigger_configure() == SUCCESS
             assert node.trigger_activate() == SUCCESS
@@ -151,6 +153,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Rig]]:
 
     def build(kind: str) -> Rig:
         rigs.append(Rig(kind))
+        rigs[-1].start()
         return rigs[-1]
 
     yield build

@@ -15,6 +15,7 @@ from dexgrasp.cli.generate import generate
 from dexgrasp.cli.launch import launch
 from dexgrasp.cli.prepare import prepare
 from dexgrasp.cli.synthesize import synthesize
+from dexgrasp.cli.sysid import sysid
 from dexgrasp.cli.view import view
 from dexgrasp.errors import DexgraspError
 
@@ -33,6 +34,7 @@ app.command()(generate)
 app.command()(launch)
 app.command()(prepare)
 app.command()(synthesize)
+app.command()(sysid)
 app.command()(view)
 
 

@@ -16,13 +16,10 @@ def doctor(
     """Find the hand, check ids, baud rate, latency, limits and faults; ends with 1 for a fault."""
     # Imported here: the other commands must not wait for the hand's model.
     from dexgrasp.hands import HandModel
-    from dexgrasp.hardware import LeapConfig, load_hardware
+    from dexgrasp.hardware.config import load_hardware, with_port
     from dexgrasp.hardware.doctor import FAULT, examine
 
-    config = load_hardware(hand)
-    if port is not None:
-        place = "port" if isinstance(config, LeapConfig) else "channel"
-        config = config.model_copy(update={place: port})
+    config = with_port(load_hardware(hand), port)
     bad = False
     for finding in examine(HandModel.load(hand), config):
         bad |= finding.level == FAULT

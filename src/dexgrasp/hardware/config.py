@@ -89,6 +89,14 @@ def load_allegro(hand: str) -> AllegroConfig:
     return config
 
 
+def with_port(config: LeapConfig | AllegroConfig, port: str | None):
+    """The same on another serial port or CAN channel; None: as it is."""
+    if port is None:
+        return config
+    place = "port" if isinstance(config, LeapConfig) else "channel"
+    return config.model_copy(update={place: port})
+
+
 def load_hardware(hand: str) -> LeapConfig | AllegroConfig:
     """Read `config/hardware/<hand>.yaml`. Raises UnknownNameError, ConfigError."""
     folder = resource_path("config", "hardware")

@@ -23,7 +23,7 @@ CURRENT_UNIT = 0.001  # [A]
 WATCHDOG_UNIT = 0.02  # [s]
 CURRENT_BASED_POSITION = 5
 TRIES = 3
-CALM = 0.1  # [s] until an answer counts as lost while nothing moves yet
+CALM = 0.5  # [s] until an answer counts as lost while nothing moves yet
 
 
 class Register(NamedTuple):
@@ -76,12 +76,17 @@ class _Port(sdk.PortHandler):
     """The SDK's port, which sleeps until bytes come instead of asking for them all the time.
 
     patience: until an answer counts as lost [s], in place of the SDK's 34 ms.
+    written: bytes so far.
     """
 
-    patience = 0.0
+    patience, written = 0.0, 0
 
     def setPacketTimeout(self, packet_length: int) -> None:
         self.setPacketTimeoutMillis(1e3 * self.patience)
+
+    def writePort(self, packet: list[int]) -> int | None:
+        self.written += len(packet)
+        return super().writePort(packet)
 
     def readPort(self, length: int) -> bytes:
         left = 1e-3 * (self.packet_timeout - self.getTimeSinceStart())
@@ -98,6 +103,11 @@ class DynamixelBus:
         self._port.patience = CALM
         self._packets = sdk.PacketHandler(2.0)
         self._reads: dict[tuple[int, int], sdk.GroupSyncRead] = {}
+
+    @property
+    def written(self) -> int:
+        """Bytes that were sent so far."""
+        return self._port.written
 
     def hurry(self, patience: float) -> None:
         """Count an answer as lost after `patience` [s]."""
@@ -121,11 +131,6 @@ class DynamixelBus:
         if self._port.is_open:
             self._port.closePort()
         self._port.is_using = False
-
-    def ping(self, motor: int) -> int | None:
-        """The model number of a motor; None when it does not answer."""
-        model, result, _ = self._guard(self._packets.ping, self._port, motor)
-        return model if result == sdk.COMM_SUCCESS else None
 
     def search(self) -> dict[int, int]:
         """Model numbers by id of all motors that answer, whatever their ids. Takes a second."""

@@ -104,10 +104,17 @@ class EmulatedBackend(MujocoBackend):
             for _ in range(count):
                 if self._phase == 0:
                     self.link.write(command.joint_position[0])
+                    self._deliver()
                 self._move()
                 self._phase = (self._phase + 1) % self._cycle
                 if self._phase == 0:
                     self._hand_state = self.link.read()
+
+    def _deliver(self) -> None:
+        """Let what was sent arrive: how long a thread waits for a core is no matter of physics."""
+        driver, emulator = self.link.driver, self.emulator
+        if isinstance(driver, LeapDriver) and isinstance(emulator, EmulatedLeap):
+            emulator.line.wait_for(driver.bus.written)
 
     def _move(self) -> None:
         """One step of physics under the torques of the emulated motors."""

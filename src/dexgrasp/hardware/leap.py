@@ -72,7 +72,8 @@ class LeapDriver:
     def _find_the_silent(self) -> None:
         """Raise BusError that names the motors that do not answer, if there are any."""
         ids, where = self.config.ids, f"{self.config.port} at {self.config.baud} baud"
-        silent = [motor for motor in ids if self.bus.ping(motor) is None]
+        answering = self.bus.search()
+        silent = [motor for motor in ids if motor not in answering]
         if len(silent) == len(ids):
             raise BusError(
                 f"no motor answers on {where}: switch the hand's power on, check the cable and "

@@ -42,12 +42,7 @@ from dexgrasp_nodes.conversions import (
 )
 from dexgrasp_nodes.hand_controller import HandController
 from dexgrasp_nodes.loop import Loop
-from dexgrasp_nodes.node_base import (
-    NotActiveError,
-    StackNode,
-    present,
-    run_beside,
-)
+from dexgrasp_nodes.node_base import NotActiveError, StackNode, present, run_beside
 from dexgrasp_nodes.safety_node import SafetyNode
 from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.world import World

@@ -22,6 +22,7 @@ PING, READ, WRITE, REBOOT = 0x01, 0x02, 0x03, 0x08
 SYNC_READ, SYNC_WRITE, FAST_SYNC_READ = 0x82, 0x83, 0x8A
 ERROR_INSTRUCTION, ALERT = 2, 0x80
 THREAD_SWITCH = 1e-4  # [s] that a driver in this process may keep the motors from answering
+LONGEST_WAIT = 1.0  # [s] for bytes that a closed port may have lost
 POLL = 0.05  # [s] until a server that shall end looks up
 BAUD_RATES = {getattr(termios, f"B{baud}"): baud for baud in dxl.BAUD_CODES}
 
@@ -67,6 +68,7 @@ class DynamixelPort:
         tty.setraw(self._slave)
         self.name = os.ttyname(self._slave)
         self._buffer = b""
+        self.taken, self._taken = 0, threading.Condition()
         self._ended = threading.Event()
         sys.setswitchinterval(THREAD_SWITCH)
         self._thread = threading.Thread(target=self._serve, name="dynamixel bus", daemon=True)
@@ -83,7 +85,8 @@ class DynamixelPort:
         while not self._ended.is_set():
             if not select.select([self._master], [], [], POLL)[0]:
                 continue
-            self._buffer += os.read(self._master, 4096)
+            data = os.read(self._master, 4096)
+            self._buffer += data
             if not self._hears():
                 self._buffer = b""
             while (packet := self._next_packet()) is not None:
@@ -93,6 +96,14 @@ class DynamixelPort:
                     answer = self._answer(*packet)
                 if answer:
                     self._send(answer)
+            with self._taken:
+                self.taken += len(data)
+                self._taken.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        """Wait until `count` bytes were taken and obeyed since the begin, or for `LONGEST_WAIT`."""
+        with self._taken:
+            self._taken.wait_for(lambda: self.taken >= count, LONGEST_WAIT)
 
     def _hears(self) -> bool:
         """Whether the motors have power and the speed that the host has set."""

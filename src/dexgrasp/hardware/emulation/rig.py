@@ -57,8 +57,10 @@ class LeapRig:
         return self.moving
 
     def wait(self, duration: float) -> None:
-        """Let time pass without a word on the bus."""
+        """Let time pass without a word on the bus, once all that was said is obeyed."""
+        self.emulator.line.wait_for(self.driver.bus.written)
         self.clock.now += duration
+        self.emulator.catch_up()
 
     def close(self) -> None:
         """Let go of the hand and remove it."""
