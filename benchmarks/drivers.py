@@ -75,15 +75,18 @@ def measure(hand: HandModel, link: HandLink, seconds: float) -> None:
     """Swing the fingers at the driver's own rate and print how regular that was."""
     middle = hand.postures["precision"]
     link.open()
-    starts, work, commands = [], [], 0
+    starts, work, cycles, missed = [], [], 0, 0
     deadline = begin = time.perf_counter()
     while deadline < begin + seconds:
         started = time.perf_counter()
-        starts.append(started)
+        lost = link.lost_reads, link.lost_commands
         link.write(middle + SWING * np.sin(2.0 * np.pi * (started - begin) / PERIOD))
-        link.read()
-        commands += 1
-        work.append(time.perf_counter() - started)
+        cycles += 1
+        if link.read() is None or (link.lost_reads, link.lost_commands) != lost:
+            missed += 1
+        else:
+            starts.append(started)
+            work.append(time.perf_counter() - started)
         deadline = max(deadline + link.driver.period, time.perf_counter() - 0.05)
         time.sleep(max(0.0, deadline - time.perf_counter()))
     periods = np.diff(starts)
@@ -94,13 +97,13 @@ def measure(hand: HandModel, link: HandLink, seconds: float) -> None:
         ("p99 of the period [ms]", f"{1e3 * np.percentile(periods, 99):.2f}"),
         ("p99 of the period's error [ms]", f"{1e3 * np.percentile(error, 99):.2f}"),
         ("p50, p99 of write and read [ms]", _pair(1e3 * np.array(work))),
-        ("commands, of which lost", f"{commands}, {link.lost_commands}"),
-        ("readings lost", f"{link.lost_reads}"),
-        ("times the hand was lost", f"{link.recoveries}"),
+        ("cycles, of which without answer", f"{cycles}, {missed}"),
+        ("commands lost", f"{link.lost_commands}"),
+        ("times the hand was lost and found", f"{link.recoveries}"),
     ):
         table.add_row(words, value)
     link.close()
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def _pair(values: np.ndarray) -> str:

@@ -28,7 +28,6 @@ from std_srvs.srv import Trigger
 from dexgrasp.hands import HandModel
 from dexgrasp.hardware import load_hardware, robots
 from dexgrasp.hardware.emulation import EmulatedLeap, FreeJoints
-from dexgrasp.hardware.emulation.rig import PATIENT
 
 pytestmark = pytest.mark.ros
 DOMAIN_ID = 150
@@ -38,6 +37,7 @@ SUCCESS = TransitionCallbackReturn.SUCCESS
 HAND = HandModel.load("leap_right")
 POWER = HAND.postures["power"]
 OVERLOAD = 1 << 5
+PATIENT = 1.0  # [s] for answers on a busy machine
 STRIDE = 0.3  # [rad] from where the joints are to what is commanded
 DISCOVERY = 3.0  # [s] without anything new
 

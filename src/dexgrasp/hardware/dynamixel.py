@@ -23,7 +23,7 @@ CURRENT_UNIT = 0.001  # [A]
 WATCHDOG_UNIT = 0.02  # [s]
 CURRENT_BASED_POSITION = 5
 TRIES = 3
-CALM = 0.5  # [s] until an answer counts as lost while nothing moves yet
+CALM = 0.1  # [s] until an answer counts as lost while nothing moves yet
 
 
 class Register(NamedTuple):

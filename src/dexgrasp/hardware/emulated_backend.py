@@ -21,7 +21,8 @@ from dexgrasp.types import Array, Command, Observation
 
 # A bus in this process shares two cores with physics and pictures: what would be lost on a real
 # one is only late here. The motors' own time is the simulation's.
-PATIENT = 0.25  # [s] of wall clock until an answer counts as lost
+PATIENT = 1.0  # [s] of wall clock until an answer counts as lost
+LOST = 0.009  # [s] of simulated time without a reading until the hand does: two cycles
 TIMESTEPS = {"leap": 0.002, "allegro": 0.001}  # [s]; whole numbers of them make a bus cycle
 
 
@@ -59,7 +60,8 @@ class EmulatedBackend(MujocoBackend):
             )
             self.emulator = EmulatedAllegro(hand, settings)
             driver = AllegroDriver(hand, settings, self._clock)
-        self.link = HandLink(driver, settings.link, self._clock)
+        patience = settings.link.model_copy(update={"patience": LOST})
+        self.link = HandLink(driver, patience, self._clock)
         timestep = TIMESTEPS[settings.kind]
         self._cycle = round(driver.period / timestep)
         self._phase = 0

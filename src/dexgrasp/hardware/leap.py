@@ -48,6 +48,7 @@ class LeapDriver:
         """See `HandDriver.connect`."""
         self.fault, self._start, self._reads = None, None, 0
         self.bus.open()
+        self.bus.hurry(max(dxl.CALM, self.config.answer_timeout))
         try:
             self._check_motors()
             self._configure()
