@@ -130,7 +130,9 @@ class HandLink:
         self._state = None
 
     def _latch(self, error: HandFaultError) -> None:
-        self.fault, self.words = error, str(error)
+        """Keep the first fault: the same one is found again and again until it is cleared."""
+        if self.fault is None:
+            self.fault, self.words = error, str(error)
 
     def _lose(self, error: HandError) -> None:
         self.driver.abandon()
