@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy isaaclab demo test test-jazzy lint benchmark benchmark-control benchmark-perception benchmark-evaluation benchmark-execution benchmark-faults benchmark-gpu benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
+.PHONY: help setup setup-jazzy isaaclab demo test test-jazzy lint benchmark benchmark-control benchmark-perception benchmark-drivers benchmark-evaluation benchmark-execution benchmark-faults benchmark-gpu benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ benchmark-control: setup  ## Measure how periodic the control loop is while the 
 
 benchmark-execution: setup  ## Measure picks, retries, slips, disturbances: ARGS="--seeds 1"
 	@$(ENVIRONMENT) && python benchmarks/execution.py $(ARGS)
+
+benchmark-drivers: setup  ## Measure the drivers on emulated hands: ARGS="--parts rates,faults,picks"
+	@$(ENVIRONMENT) && python benchmarks/drivers.py $(ARGS)
 
 benchmark-faults: setup  ## Inject faults at every phase: ARGS="--hands leap_right"
 	@$(ENVIRONMENT) && python benchmarks/faults.py $(ARGS)

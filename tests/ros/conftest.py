@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -273,13 +273,15 @@ class WatchedPick:
 
 
 @contextmanager
-def launched(domain_id: int, hand: str, folder: Path) -> Iterator[Stack]:
-    """The stack of bringup.launch.xml while the block runs."""
+def launched(
+    domain_id: int, hand: str, folder: Path, arguments: Sequence[str] = ()
+) -> Iterator[Stack]:
+    """The stack of bringup.launch.xml, with more arguments, while the block runs."""
     environment = {**os.environ, "ROS_DOMAIN_ID": str(domain_id), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-c", LAUNCH, "launch", "bringup.launch.xml", f"hand:={hand}"]
     with (folder / "launch.log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "--logs", str(folder)], env=environment, stdout=log, stderr=log
+            [*command, *arguments, "--logs", str(folder)], env=environment, stdout=log, stderr=log
         )
         stack = Stack(domain_id, hand)
         try:

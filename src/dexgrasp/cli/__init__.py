@@ -8,11 +8,14 @@ import typer
 
 from dexgrasp.cli.benchmark import benchmark
 from dexgrasp.cli.convert import convert
+from dexgrasp.cli.doctor import doctor
+from dexgrasp.cli.emulate import emulate
 from dexgrasp.cli.evaluate import evaluate
 from dexgrasp.cli.generate import generate
 from dexgrasp.cli.launch import launch
 from dexgrasp.cli.prepare import prepare
 from dexgrasp.cli.synthesize import synthesize
+from dexgrasp.cli.sysid import sysid
 from dexgrasp.cli.usd import usd
 from dexgrasp.cli.view import view
 from dexgrasp.errors import DexgraspError
@@ -25,12 +28,15 @@ app = typer.Typer(
 )
 app.command()(benchmark)
 app.command()(convert)
+app.command()(doctor)
+app.command()(emulate)
 app.command()(evaluate)
 app.command()(generate)
 app.command()(launch)
 app.command()(prepare)
 app.command()(synthesize)
 app.command()(usd)
+app.command()(sysid)
 app.command()(view)
 
 

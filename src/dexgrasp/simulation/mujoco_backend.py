@@ -119,13 +119,7 @@ class MujocoBackend:
     @property
     def home_pose(self) -> Array:
         """(4, 4) palm pose after a reset."""
-        config = self.config
-        approach = np.asarray(config.home_approach)
-        along = np.asarray(config.home_fingers)
-        T_world_grasp = np.eye(4)
-        T_world_grasp[:3, :3] = np.stack([along, np.cross(approach, along), approach], axis=1)
-        T_world_grasp[:3, 3] = config.home_position
-        return T_world_grasp @ np.linalg.inv(self.hand.T_palm_grasp)
+        return home_pose(self.hand, self.config)
 
     def reset(
         self,
@@ -205,11 +199,13 @@ class MujocoBackend:
         ):
             raise BackendError("a command with NaN was refused")
         with self._lock:
-            state = self._state
-            state["ctrl"][:, self._ctrl] = self.hand.clip(command.joint_position)
-            state["mocap_pos"][:, 0] = command.T_world_palm[:, :3, 3]
-            state["mocap_quat"][:, 0] = quaternion_from_pose(command.T_world_palm)
+            self._state["ctrl"][:, self._ctrl] = self.hand.clip(command.joint_position)
+            self._send_palm(command)
             self._batch.step(None if worlds is None else np.asarray(worlds), nstep=count)
+
+    def _send_palm(self, command: Command) -> None:
+        self._state["mocap_pos"][:, 0] = command.T_world_palm[:, :3, 3]
+        self._state["mocap_quat"][:, 0] = quaternion_from_pose(command.T_world_palm)
 
     def observe(self) -> Observation:
         """See `SimBackend.observe`. The finger force is the net contact force."""
@@ -324,6 +320,15 @@ class MujocoBackend:
     def close(self) -> None:
         """See `SimBackend.close`."""
         self._renderer.close()
+
+
+def home_pose(hand: HandModel, config: SimulationConfig) -> Array:
+    """(4, 4) palm pose that the configuration calls home."""
+    approach, along = np.asarray(config.home_approach), np.asarray(config.home_fingers)
+    T_world_grasp = np.eye(4)
+    T_world_grasp[:3, :3] = np.stack([along, np.cross(approach, along), approach], axis=1)
+    T_world_grasp[:3, 3] = config.home_position
+    return T_world_grasp @ np.linalg.inv(hand.T_palm_grasp)
 
 
 class MujocoWarpBackend(MujocoBackend):

@@ -1,6 +1,6 @@
-"""The robot as the stack sees it, simulated: physics in real time behind ROS topics.
+"""The robot as the stack sees it, simulated or real: the same ROS topics whichever it is.
 
-One thread steps the physics and publishes its state, another renders the cameras, so that
+One thread steps the robot and publishes its state, another renders the cameras, so that
 a slow picture never delays a joint state. Every command passes the safety node, which lives in
 this process: commands that stop coming leave the last targets in force, for a while.
 """
@@ -17,23 +17,22 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import JointState
 from tf2_msgs.msg import TFMessage
 
 from dexgrasp.errors import ExecutionError
 from dexgrasp.hands import HandModel
-from dexgrasp.simulation import SimulationConfig, make_backend
+from dexgrasp.hardware import HandLink
+from dexgrasp.hardware.robots import Robot, make_robot
+from dexgrasp.simulation import SimulationConfig
 from dexgrasp.types import Array, Command, Observation
+from dexgrasp_nodes.cameras import Cameras
 from dexgrasp_nodes.conversions import (
     WORLD_FRAME,
-    camera_info_to_msg,
     contacts_to_msg,
-    depth_to_msg,
-    depth_to_raw_msg,
     forces_to_msg,
     header,
     joint_state_to_msg,
-    picture_to_msg,
     pose_from_msg,
     pose_to_msg,
     seconds_from_stamp,
@@ -43,21 +42,12 @@ from dexgrasp_nodes.conversions import (
 )
 from dexgrasp_nodes.hand_controller import HandController
 from dexgrasp_nodes.loop import Loop
-from dexgrasp_nodes.node_base import (
-    LATCHED,
-    NotActiveError,
-    StackNode,
-    present,
-    run_beside,
-)
+from dexgrasp_nodes.node_base import NotActiveError, StackNode, present, run_beside
 from dexgrasp_nodes.safety_node import SafetyNode
 from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.world import World
 from dexgrasp_nodes.world_services import WorldServices
 
-DEPTH_FRAME = "camera_depth_optical_frame"
-OVERVIEW_FRAME = "overview_optical_frame"
-STATE_PERIOD = 0.004  # [s] of a step; joint states at 250 Hz
 SLOW_EVERY = 5  # transforms, controller state and ground truth at 50 Hz
 CLOCK_EVERY = 12  # 21 Hz: each tick costs every node that uses simulated time about 1 ms
 CONTACTS_EVERY = 10  # contacts at 25 Hz
@@ -65,7 +55,7 @@ TICK = 1e-6  # [s]; stamps are rounded
 
 
 class BridgeNode(StackNode):
-    """Simulation bridge; parameter `ros2_control_hardware_type` chooses the backend."""
+    """Bridge to a robot; parameter `ros2_control_hardware_type` chooses it (`make_robot`)."""
 
     def __init__(self, safety: SafetyNode) -> None:
         super().__init__("bridge")
@@ -75,9 +65,10 @@ class BridgeNode(StackNode):
         self.declare_parameter("seed", 0)
         self.declare_parameter("camera_rate", 12.0)
         self._world: World | None = None
+        self._robot: Robot | None = None
+        self._recoveries, self._fault = 0, None
         self._controller: HandController | None = None
         self._physics: Loop | None = None
-        self._cameras: Loop | None = None
         self._safety = safety
         self._palm_target, self._target_stamp = np.eye(4), Time()
         self._commanded = False
@@ -89,17 +80,12 @@ class BridgeNode(StackNode):
         publish = self.create_publisher
         self._clock_publisher = publish(Clock, "/clock", 10)
         self._tf = publish(TFMessage, "/tf", 100)
-        self._tf_static = publish(TFMessage, "/tf_static", LATCHED)
         self._joints = publish(JointState, "joint_states", 10)
         self._palm = publish(PoseStamped, "wrist_controller/current_pose", 10)
         self._forces = publish(FingerForces, "finger_forces", 10)
         self._contacts = publish(HandContactArray, "contacts", 10)
         self._truth = publish(GroundTruth, "ground_truth/objects", 10)
-        self._depth = publish(Image, "camera/depth/image", 2)
-        self._depth_raw = publish(Image, "camera/depth/image_raw", 2)
-        self._depth_info = publish(CameraInfo, "camera/depth/camera_info", 10)
-        self._overview = publish(Image, "overview/image", 2)
-        self._overview_info = publish(CameraInfo, "overview/camera_info", 10)
+        self._cameras = Cameras(self)
         self._palm_commands = Stream(self, PoseStamped, "wrist_controller/target_pose", 1)
         WorldServices(self, self._running, self.report_fault)
 
@@ -107,6 +93,11 @@ class BridgeNode(StackNode):
     def world(self) -> World:
         """The simulated world. Raises NotActiveError before `setup`."""
         return present(self._world, "simulated world")
+
+    @property
+    def robot(self) -> Robot:
+        """What the bridge leads to. Raises NotActiveError before `setup`."""
+        return present(self._robot, "robot")
 
     @property
     def controller(self) -> HandController:
@@ -119,13 +110,14 @@ class BridgeNode(StackNode):
         hand = HandModel.load(value("hand").value)
         self._hand = hand
         self._config = SimulationConfig.load(value("simulation").value)
-        backend = make_backend(
-            value("ros2_control_hardware_type").value, hand, self._config, seed=value("seed").value
+        robot = make_robot(
+            value("ros2_control_hardware_type").value, hand, self._config, value("seed").value
         )
-        observation = backend.observe()
+        self._robot = robot
+        observation = robot.backend.observe()
         self._controller = HandController(self, hand, observation.joint_position[0])
         self._palm_target = observation.T_world_palm[0]
-        self._world = World(backend, self._config.table_height, self._on_world_reset)
+        self._world = World(robot.backend, self._config.table_height, self._on_world_reset)
 
     def start(self) -> None:
         """Start physics and cameras.
@@ -138,18 +130,17 @@ class BridgeNode(StackNode):
         self._safety.check_table(self._config.table_height)
         self._safety.restart()
         self._commanded = False
-        self._publish_static()
-        self._physics = Loop("physics", STATE_PERIOD, self._step, self.report_fault, urgent=True)
-        period = 1.0 / self.get_parameter("camera_rate").value
-        self._cameras = Loop("cameras", period, self._render, self.report_fault)
+        self._physics = Loop("physics", self.robot.period, self._step, self.report_fault, True)
         self._physics.start()
-        self._cameras.start()
+        if self.robot.sees:
+            rate = self.get_parameter("camera_rate").value
+            self._cameras.start(self.world, self._config, rate, self.report_fault)
 
     def stop(self) -> None:
         """Freeze the world."""
-        for loop in (self._cameras, self._physics):
-            if loop is not None:
-                loop.stop()
+        self._cameras.stop()
+        if self._physics is not None:
+            self._physics.stop()
 
     def teardown(self) -> None:
         """Release the backend."""
@@ -157,7 +148,7 @@ class BridgeNode(StackNode):
             self._controller.close()
         if self._world is not None:
             self._world.close()
-        self._controller = self._world = None
+        self._controller = self._world = self._robot = None
 
     def _on_world_reset(self, observation: Observation) -> None:
         """Forget every command: the hand is elsewhere now."""
@@ -173,8 +164,10 @@ class BridgeNode(StackNode):
         self._palm_commands.take_all()
 
     def _step(self) -> None:
-        observation = self.world.step(self._command, STATE_PERIOD)
+        observation = self.world.step(self._command, self.robot.period)
         now = float(observation.time[0])
+        if self.robot.link is not None:
+            self._watch(self.robot.link, observation)
         self._safety.publish(now)
         self._joints.publish(joint_state_to_msg(observation, self._hand, now))
         pose = pose_to_msg(observation.T_world_palm[0])
@@ -188,6 +181,21 @@ class BridgeNode(StackNode):
             contacts = self.world.contacts()
             self._contacts.publish(contacts_to_msg(contacts, header(now)))
         self._ticks += 1
+
+    def _watch(self, link: HandLink, observation: Observation) -> None:
+        """Tell the safety node what the hand's driver knows, and obey its reset."""
+        if link.fault is not self._fault:
+            self._fault = link.fault
+            if link.fault is not None:
+                self._safety.e_stop(f"the hand: {link.words}")
+                self._safety.was_reset()
+        elif link.fault is not None and self._safety.was_reset():
+            link.clear()
+        if link.state is not None:
+            self._safety.report_motors(link.state.temperature, link.state.current)
+        if link.recoveries != self._recoveries and link.connected:
+            self._recoveries = link.recoveries
+            self._on_world_reset(observation)
 
     def _command(self, observation: Observation) -> Command:
         """What goes to the hand now: what was commanded last, as far as it is safe."""
@@ -248,33 +256,6 @@ class BridgeNode(StackNode):
             truth_to_msg(truth, names, sources, self._hand, header(now), self._config.table_height)
         )
 
-    def _publish_static(self) -> None:
-        cameras = {DEPTH_FRAME: self._config.camera, OVERVIEW_FRAME: self._config.overview}
-        transforms = [
-            TransformStamped(
-                header=header(0.0),
-                child_frame_id=frame,
-                transform=transform_to_msg(camera.T_world_camera),
-            )
-            for frame, camera in cameras.items()
-        ]
-        self._tf_static.publish(TFMessage(transforms=transforms))
-
-    def _render(self) -> None:
-        world = self.world
-        frame = world.depth()
-        if frame is None:
-            return
-        head = header(frame.time, DEPTH_FRAME)
-        self._depth_info.publish(camera_info_to_msg(frame.intrinsics, head))
-        self._depth.publish(depth_to_msg(frame, head))
-        if self._depth_raw.get_subscription_count():
-            self._depth_raw.publish(depth_to_raw_msg(frame, head))
-        if self._overview.get_subscription_count():
-            head = header(frame.time, OVERVIEW_FRAME)
-            self._overview_info.publish(camera_info_to_msg(self._config.overview.intrinsics, head))
-            self._overview.publish(picture_to_msg(world.backend.color(), head))
-
     def _running(self) -> World:
         if self._world is None or not self.active:
             raise NotActiveError("the simulation is not active")
@@ -282,7 +263,7 @@ class BridgeNode(StackNode):
 
     def health(self) -> tuple[bytes, str, Mapping[str, object]]:
         """See `StackNode.health`."""
-        if not self.active or self._physics is None or self._cameras is None:
+        if not self.active or self._physics is None:
             return super().health()
         wall, simulated = time.monotonic(), self.world.now
         last_wall, last_simulated = self._last_health
@@ -294,9 +275,14 @@ class BridgeNode(StackNode):
             "real_time_factor": factor,
             "paused": self.world.paused,
             "refused_commands": self.controller.refused,
-            "camera_rate": self._cameras.statistics()["rate"],
+            "camera_rate": self._cameras.rate,
             **self._physics.statistics(),
         }
+        link = self.robot.link
+        if link is not None:
+            figures |= link.figures()
+            if link.fault is not None or not link.connected:
+                return DiagnosticStatus.ERROR, f"the hand: {link.words}", figures
         return level, "in time" if in_time else "slower than real time", figures
 
 

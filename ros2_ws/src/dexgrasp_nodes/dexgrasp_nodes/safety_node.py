@@ -21,7 +21,7 @@ from dexgrasp.errors import ConfigError
 from dexgrasp.execution.safety import Intervention, SafetyFilter, SafetyLimits
 from dexgrasp.execution.safety_config import REFUSALS, REJECTIONS, intervention_words
 from dexgrasp.hands import HandModel
-from dexgrasp.types import Command, Observation
+from dexgrasp.types import Array, Command, Observation
 from dexgrasp_nodes.conversions import header
 from dexgrasp_nodes.node_base import LATCHED, StackNode, present
 from dexgrasp_nodes.streams import Stream
@@ -65,6 +65,7 @@ class SafetyNode(StackNode):
         self._flags = 0
         self._counts = np.zeros(len(FLAGS), dtype=int)
         self._published = (-np.inf, False, 0)
+        self._reset = False
 
     def setup(self) -> None:
         """Read the limits and compile. Raises UnknownNameError, ConfigError."""
@@ -158,22 +159,33 @@ class SafetyNode(StackNode):
             observation_age=self._age,
         )
 
+    def report_motors(self, temperature: Array, current: Array) -> None:
+        """Take the state of the motors: (J,) [C] and [A], NaN where it is unknown."""
+        with self._lock:
+            present(self._filter, "safety filter").report_motors(temperature[None], current[None])
+
+    def was_reset(self) -> bool:
+        """Whether somebody called `safety/reset` since this was asked last."""
+        reset, self._reset = self._reset, False
+        return reset
+
     def _latch(self, on: bool) -> None:
         self.e_stopped = on
         if self._filter is not None:
             (self._filter.e_stop if on else self._filter.reset)()
 
-    def _e_stop(self, who: str) -> None:
+    def e_stop(self, who: str) -> None:
+        """Latch the emergency stop; `who` says who wants it."""
         with self._lock:
             self._latch(True)
         self.get_logger().error(f"emergency stop by {who}: call safety/reset to go on")
 
     def _on_e_stop_message(self, message: Bool) -> None:
         if message.data:
-            self._e_stop("a message")
+            self.e_stop("a message")
 
     def _on_e_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._e_stop("a call")
+        self.e_stop("a call")
         response.success, response.message = True, "stopped; call safety/reset to go on"
         return response
 
@@ -181,6 +193,7 @@ class SafetyNode(StackNode):
         with self._lock:
             response.message = "released" if self.e_stopped else "it was not stopped"
             self._latch(False)
+            self._reset = True
         self.get_logger().warning(f"reset of the emergency stop: {response.message}")
         response.success = True
         return response

@@ -1,0 +1,109 @@
+"""What the stack expects of a hand's driver, whatever its bus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from dexgrasp.errors import BackendError
+from dexgrasp.hands import HandModel
+from dexgrasp.types import Array
+
+CLOSE = 0.05  # [rad]
+
+
+class HandError(BackendError):
+    """A real or emulated hand does not do what it should; the message has the remedy."""
+
+
+class BusError(HandError):
+    """One exchange failed: nothing came, or something damaged. The next may succeed."""
+
+
+class RestartNeededError(HandError):
+    """The hand no longer obeys, but nothing is broken: connecting anew mends it."""
+
+
+class HandFaultError(HandError):
+    """The hand shut itself down; it stays so until somebody clears the fault on purpose."""
+
+
+@dataclass(frozen=True)
+class HandState:
+    """One reading of a hand with J joints in the canonical order.
+
+    time: of the reading, on the driver's clock [s].  position [rad], velocity [rad/s],
+    effort [Nm]: (J,).  current [A], temperature [C], voltage [V]: (J,), the newest known;
+    NaN where the hand does not tell.
+    """
+
+    time: float
+    position: Array
+    velocity: Array
+    effort: Array
+    current: Array
+    temperature: Array
+    voltage: Array
+
+
+class HandDriver(Protocol):
+    """One hand on its bus. Calls come from one thread at a time.
+
+    period: between two cycles of `write` and `read` [s].
+    fault: what keeps the hand from obeying, as found by `read`; None while it obeys.
+    """
+
+    hand: HandModel
+    period: float
+    fault: HandError | None
+
+    def connect(self) -> None:
+        """Open the bus, check and configure the hand, and hold it where it is.
+
+        Raises BusError when it cannot be reached, HandFaultError when it reports a fault, and
+        HandError when it is not what the configuration says. The bus is closed then.
+        """
+        ...
+
+    def read(self) -> HandState:
+        """The newest state. Raises BusError when none came."""
+        ...
+
+    def write(self, target: Array) -> Array:
+        """Drive to `target` (J,) [rad]; returns what was sent after limits and soft start.
+
+        Raises `fault` while there is one, HandError before the first full read and for a
+        target that is not finite, and BusError.
+        """
+        ...
+
+    def disconnect(self) -> None:
+        """Make the hand limp, as far as it can be reached, and close the bus; never raises."""
+        ...
+
+    def abandon(self) -> None:
+        """Close the bus of a hand that is lost, which holds if it can; never raises."""
+        ...
+
+    def clear_fault(self) -> None:
+        """Ask the hand to forget its fault; `connect` comes next. Raises BusError."""
+        ...
+
+
+class SoftStart:
+    """Lets targets leave the position of the first reading at `step` [rad] per call, no faster.
+
+    It ends when it has come within `CLOSE` of a target; who commands has limits of his own then.
+    """
+
+    def __init__(self, position: Array, step: float) -> None:
+        self._last, self._step, self._over = position.copy(), step, False
+
+    def limit(self, target: Array) -> Array:
+        """What to send instead of `target` (J,) [rad]."""
+        if self._over:
+            return target
+        move = target - self._last
+        self._last = self._last + move.clip(-self._step, self._step)
+        self._over = bool((abs(target - self._last) <= CLOSE).all())
+        return self._last.copy()

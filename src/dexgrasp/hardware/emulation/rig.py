@@ -1,0 +1,120 @@
+"""A driver with an emulated hand on its bus, in a time that only its user moves.
+
+For tests and benchmarks: how fast the machine is decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dexgrasp.hands import HandModel
+from dexgrasp.hardware.allegro import AllegroDriver
+from dexgrasp.hardware.config import load_allegro, load_leap
+from dexgrasp.hardware.emulation.allegro_hand import EmulatedAllegro
+from dexgrasp.hardware.emulation.joints import STEP, FreeJoints
+from dexgrasp.hardware.emulation.leap_hand import EmulatedLeap
+from dexgrasp.hardware.emulation.xc330 import Servo
+from dexgrasp.hardware.leap import LeapDriver
+from dexgrasp.hardware.link import HandLink
+from dexgrasp.types import Array
+
+CYCLE = 0.004  # [s]
+PATIENT = 0.3  # [s] for answers: on a busy machine the emulator's thread may wait for a core
+
+
+@dataclass
+class Clock:
+    """Time that moves when told to."""
+
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class LeapRig:
+    """A LEAP driver and its emulated hand. changes: to the configuration."""
+
+    changes: dict = field(default_factory=dict)
+    servo: Servo = field(default_factory=Servo)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock()
+        self.hand = HandModel.load("leap_right")
+        config = load_leap("leap_right")
+        self.moving = FreeJoints(self.hand)
+        self.emulator = EmulatedLeap(self.hand, config, self.moving, self.servo, self.clock)
+        changes = {"port": self.emulator.port, "answer_timeout": PATIENT, **self.changes}
+        self.config = config.model_copy(update=changes)
+        self.driver = LeapDriver(self.hand, self.config, self.clock)
+        self.link = HandLink(self.driver, self.config.link, self.clock)
+
+    @property
+    def joints(self) -> FreeJoints:
+        """The joints as they are now."""
+        self.emulator.catch_up()
+        return self.moving
+
+    def wait(self, duration: float) -> None:
+        """Let time pass without a word on the bus, once all that was said is obeyed."""
+        self.emulator.line.wait_for(self.driver.bus.written)
+        self.clock.now += duration
+        self.emulator.catch_up()
+
+    def close(self) -> None:
+        """Let go of the hand and remove it."""
+        self.link.close()
+        self.emulator.close()
+
+
+@dataclass
+class AllegroRig:
+    """An Allegro driver and its emulated hand on a bus of this process; `changes` likewise.
+
+    real_time: the hand moves by itself, and `wait` is not needed.
+    """
+
+    version: int = 4
+    changes: dict = field(default_factory=dict)
+    real_time: bool = False
+
+    def __post_init__(self) -> None:
+        self.clock = Clock()
+        self.hand = HandModel.load("allegro_right")
+        changes = {
+            "version": self.version,
+            "interface": "virtual",
+            "channel": f"rig_{id(self)}",
+            "grace": 0.02,
+            **self.changes,
+        }
+        self.config = load_allegro("allegro_right").model_copy(update=changes)
+        self.moving = FreeJoints(self.hand)
+        self.emulator = EmulatedAllegro(self.hand, self.config, self.moving, self.real_time)
+        self.driver = AllegroDriver(self.hand, self.config, self.clock)
+        self.link = HandLink(self.driver, self.config.link, self.clock)
+
+    @property
+    def joints(self) -> FreeJoints:
+        """The joints as they are now."""
+        return self.moving
+
+    def wait(self, duration: float) -> None:
+        """Let time pass without a word of the driver's."""
+        for _ in range(round(duration / STEP)):
+            self.clock.now += STEP
+            self.emulator.advance(STEP)
+
+    def close(self) -> None:
+        """Let go of the hand and remove it."""
+        self.link.close()
+        self.emulator.close()
+
+
+def run(rig: LeapRig | AllegroRig, target: Array, duration: float) -> None:
+    """Cycles of the rig's link for so long [s], `CYCLE` each."""
+    for _ in range(round(duration / CYCLE)):
+        rig.link.write(target)
+        rig.wait(CYCLE)
+        rig.link.read()

@@ -1,0 +1,19 @@
+"""Every fault of the matrix in one situation, which is another for each; the benchmark has all."""
+
+from __future__ import annotations
+
+import pytest
+
+from dexgrasp.hardware.fault_matrix import ALLEGRO_FAULTS, LEAP_FAULTS, SITUATIONS, inject
+
+CASES = [("leap", fault) for fault in LEAP_FAULTS] + [
+    ("allegro", fault) for fault in ALLEGRO_FAULTS
+]
+
+
+@pytest.mark.parametrize(("index", "hand", "fault"), [(i, *case) for i, case in enumerate(CASES)])
+def test_the_hand_is_safe_in_time_and_the_fault_told(index, hand, fault) -> None:
+    outcome = inject(hand, fault, SITUATIONS[index % 3])
+    assert outcome.told, outcome
+    # Behind a bus that is off the hand obeys its last torques, and nobody can tell it otherwise.
+    assert outcome.safe or fault == "BUS-OFF", outcome
