@@ -148,6 +148,7 @@ def _examine_allegro(hand: HandModel, config: AllegroConfig) -> Iterator[Finding
         driver.connect()
         driver.read()
         who = driver.identity
+        assert who is not None  # `connect` has asked
         yield Finding(OK, f"V{config.version}, serial {who.serial}, firmware {who.firmware:#06x}")
         if who.gearing:
             yield Finding(OK, f"gearing {who.gearing}")

@@ -135,7 +135,7 @@ class DynamixelBus:
     def search(self) -> dict[int, int]:
         """Model numbers by id of all motors that answer, whatever their ids. Takes a second."""
         found, _ = self._guard(self._packets.broadcastPing, self._port)
-        return {motor: model for motor, (model, _) in sorted(found.items())}
+        return {motor: model for motor, (model, _) in sorted((found or {}).items())}
 
     def reboot(self, motor: int) -> None:
         """Restart a motor, which clears its hardware error. Raises BusError."""

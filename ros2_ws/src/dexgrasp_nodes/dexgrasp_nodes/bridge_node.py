@@ -187,8 +187,8 @@ class BridgeNode(StackNode):
         if link.fault is not self._fault:
             self._fault = link.fault
             if link.fault is not None:
+                self._safety.was_reset()  # an earlier reset is not meant for this fault
                 self._safety.e_stop(f"the hand: {link.words}")
-                self._safety.was_reset()
         elif link.fault is not None and self._safety.was_reset():
             link.clear()
         if link.state is not None:
