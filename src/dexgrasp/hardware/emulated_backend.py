@@ -13,6 +13,7 @@ from dexgrasp.hands import HandModel
 from dexgrasp.hardware.allegro import AllegroDriver
 from dexgrasp.hardware.config import LeapConfig, load_hardware
 from dexgrasp.hardware.emulation import EmulatedAllegro, EmulatedLeap
+from dexgrasp.hardware.emulation.xc330 import Servo
 from dexgrasp.hardware.leap import LeapDriver
 from dexgrasp.hardware.link import HandLink
 from dexgrasp.simulation import MujocoBackend, SimulationConfig
@@ -23,6 +24,7 @@ from dexgrasp.types import Array, Command, Observation
 # one is only late here. The motors' own time is the simulation's.
 PATIENT = 1.0  # [s] of wall clock until an answer counts as lost
 LOST = 0.009  # [s] of simulated time without a reading until the hand does: two cycles
+CURRENT = 0.4  # [A] at full effort: below what the safety limits spare motors from
 TIMESTEPS = {"leap": 0.002, "allegro": 0.001}  # [s]; whole numbers of them make a bus cycle
 
 
@@ -40,13 +42,12 @@ class EmulatedBackend(MujocoBackend):
         self._elapsed = 0.0
         effort = float(hand.effort_limit.max())
         if isinstance(settings, LeapConfig):
-            self.emulator = EmulatedLeap(hand, settings)
+            stronger = {"goal_current": CURRENT, "torque_constant": effort / CURRENT}
+            settings = settings.model_copy(update=stronger)
+            servo = Servo(torque_constant=settings.torque_constant)
+            self.emulator = EmulatedLeap(hand, settings, servo=servo)
             settings = settings.model_copy(
-                update={
-                    "port": self.emulator.port,
-                    "answer_timeout": PATIENT,
-                    "goal_current": effort / settings.torque_constant,
-                }
+                update={"port": self.emulator.port, "answer_timeout": PATIENT}
             )
             driver = LeapDriver(hand, settings, self._clock)
         else:
