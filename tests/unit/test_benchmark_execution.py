@@ -23,7 +23,7 @@ def line(report, controller: str, success: bool, disturbed: bool = False, tactil
         "hand": "leap_right", "controller": controller, "attempts": 1,
         "disturbed": disturbed, "tactile": tactile,
     }  # fmt: skip
-    attempt = {"success": success, "drift": 0.0, "slipped": False}
+    attempt = {"success": success, "drift": 0.0, "slipped": False, "simulation": {"slip": False}}
     return report.Line(job, {"object": "mug", "success": success, "attempts": [attempt]})
 
 

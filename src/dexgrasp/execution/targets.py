@@ -150,10 +150,14 @@ class PhaseTargets:
 
     def _reached(self, rows: Array, observation: Observation) -> Array:
         """(k, F) how far the fingers have closed, as a share of their stroke."""
-        own = self._joint_of_finger.astype(float).T
         way = self._grasp[rows] - self._pregrasp[rows]
         gone = observation.joint_position[rows] - self._pregrasp[rows]
-        return (gone * way) @ own / np.maximum((way * way) @ own, 1e-9)
+        # Sums, not a matrix product, which rounds by how many rows it has: worlds are independent.
+        along, square = (
+            np.where(self._joint_of_finger, product[:, None], 0.0).sum(axis=2)
+            for product in (gone * way, way * way)
+        )
+        return along / np.maximum(square, 1e-9)
 
     def _full_grasp_phase(self, rows: Array, observation: Observation) -> Targets:
         """Ramp from the touch to the squeeze targets, settle, and count who carries."""
