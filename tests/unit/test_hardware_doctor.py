@@ -41,7 +41,7 @@ def test_a_sound_hand_has_no_faults_and_does_not_move(leap: LeapRig) -> None:
         (lambda motors: setattr(motors, "powered", False), "is the hand's power on?"),
         (lambda motors: motors.fail(4, 1 << 5), "motors 4 have shut down (4: overload)"),
         (lambda motors: motors.set(dxl.VOLTAGE, 38), "3.8 to 3.8 V instead of 5"),
-        (lambda motors: motors.set(dxl.CURRENT_LIMIT, 200), "current limit below the 550 mA"),
+        (lambda motors: motors.set(dxl.CURRENT_LIMIT, 200), "current limit below the 350 mA"),
         (lambda motors: motors.set(dxl.MODEL_NUMBER, 1200, 3), "motors 3 are no XC330-M288"),
     ],
 )

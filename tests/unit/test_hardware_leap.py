@@ -49,7 +49,7 @@ def test_every_register_is_as_configured_after_the_start(rig: LeapRig) -> None:
     assert (table(dxl.OPERATING_MODE) == dxl.CURRENT_BASED_POSITION).all()
     assert (table(dxl.P_GAIN) == 800 * share).all()
     assert (table(dxl.D_GAIN) == 200 * share).all()
-    assert (table(dxl.GOAL_CURRENT) == 550).all()
+    assert (table(dxl.GOAL_CURRENT) == 350).all()
     assert (table(dxl.TORQUE_ENABLE) == 1).all()
     assert (table(dxl.WATCHDOG) == 4).all()
     assert (table(dxl.RETURN_DELAY) == 0).all()
@@ -93,8 +93,8 @@ def test_motors_tell_temperature_voltage_and_effort(rig: LeapRig) -> None:
     state = rig.link.read()
     assert np.allclose(state.voltage, 5.0)
     assert (state.temperature >= 30.0).all()
-    assert state.current[1] == pytest.approx(0.55, abs=0.01)
-    assert state.effort[1] == pytest.approx(0.55 * 0.517, abs=0.01)
+    assert state.current[1] == pytest.approx(0.35, abs=0.01)
+    assert state.effort[1] == pytest.approx(0.35 * 0.517, abs=0.01)
 
 
 def test_a_wrong_id_is_named(make) -> None:
