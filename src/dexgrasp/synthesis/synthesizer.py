@@ -212,6 +212,8 @@ class GeneratingSynthesizer:
                 continue
             likely = self.ranking.probability(features(geometry, prepared))
             prepared = prepared.take(np.argsort(-likely, kind="stable"))
+            if not round_:  # the first grasps shall hold rather than differ
+                prepared = prepared.take(np.arange(min(len(prepared), 2 * batch)))
             prepared = spread(prepared, batch)
             grasps = grasp_set(hand, geometry, prepared, self.generator)
             moved = shake(hand, geometry, grasps, settings)
