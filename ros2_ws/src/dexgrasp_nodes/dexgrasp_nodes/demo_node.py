@@ -44,7 +44,7 @@ from dexgrasp_nodes.stack_health import StackHealth
 DEFAULT_OBJECTS = "tomato_soup_can,sugar_box,baseball,mustard_bottle,mug"
 POLL_PERIOD = 0.1  # [s]
 ANSWER_WAIT = 1.0  # [s] before the lifecycle manager is asked again
-REPORT_WAIT = 5.0  # [s] for the evaluator after the action has answered
+REPORT_WAIT = 20.0  # [s] for the evaluator after the action has answered; a busy machine is slow
 EXECUTION = "execution"
 # Answers that blame a node and not the grasp: the next trial would end in the same way.
 BROKEN_STACK = (
