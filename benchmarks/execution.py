@@ -44,6 +44,7 @@ def run(
     half: Annotated[str, typer.Option(help="of ycb: develop, report (odd ones) or all")] = "all",
     only: Annotated[str, typer.Option(help="of these objects, names with commas")] = "",
     seeds: Annotated[int, typer.Option(help="trials of each object and hand")] = 5,
+    first_seed: Annotated[int, typer.Option(help="of these; later ones are held out")] = 0,
     attempts: Annotated[int, typer.Option(help="of each trial, at most")] = 3,
     conditions: Annotated[
         str, typer.Option(help=f"of {', '.join(CONDITIONS)}")
@@ -69,7 +70,7 @@ def run(
     jobs = [
         PickJob(hand, choice, seed, positive("--attempts", attempts), synthesizer, check,
                 condition == "disturbed", controller, condition != "untouched")
-        for seed in range(positive("--seeds", seeds))
+        for seed in range(first_seed, first_seed + positive("--seeds", seeds))
         for controller in asked_controllers(controllers, named)
         for condition in listed(conditions, list(CONDITIONS), "--conditions")
         for hand in named

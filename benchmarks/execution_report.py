@@ -80,6 +80,7 @@ def figures(lines: Sequence[Line], hand: str) -> list[Figure]:
         Figure(f"up to {tries} attempts", _picked(nominal), TRIED_AGAIN.get(hand)),
         Figure("dropped, a slip in the survey's words", _drops(nominal), SLIPS, at_most=True),
         Figure("moved > 10 mm or 10° in the hand", _slips(nominal), SLIPS, at_most=True),
+        Figure("… in attempts that succeeded", _settled(nominal), SLIPS, at_most=True),
     ]
     for name, parts in CLASSES.items():
         own = [line for line in nominal if any(p in line.record["object"] for p in parts)]
@@ -108,6 +109,10 @@ def _drops(lines: Iterable[Line]) -> Share:
 
 def _slips(lines: Iterable[Line]) -> Share:
     return _share([a["slipped"] for a in _lifted(lines)])
+
+
+def _settled(lines: Iterable[Line]) -> Share:
+    return _share([a["slipped"] for a in _lifted(lines) if a["success"]])
 
 
 def _lifted(lines: Iterable[Line]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from dexgrasp.hardware.driver import (
     HandState,
     RestartNeededError,
     SoftStart,
+    admitted,
 )
 from dexgrasp.types import Array
 
@@ -192,13 +193,7 @@ class AllegroDriver:
 
     def write(self, target: Array) -> Array:
         """See `HandDriver.write`. The effort in states is what is sent here: none is measured."""
-        if self.fault is not None:
-            raise self.fault
-        if self._start is None:
-            raise HandError("a command before the first full read was refused")
-        if not np.isfinite(target).all():
-            raise HandError("a target that is not finite was refused")
-        wanted = self._start.limit(self.hand.clip(np.asarray(target, dtype=float)))
+        wanted = admitted(self.hand, target, self._start, self.fault)
         pull = self.hand.stiffness * (wanted - self._position)
         torque = pull - self.hand.damping * self._velocity + self._gravity()
         self._send_torque(torque.clip(-self.config.torque_limit, self.config.torque_limit))

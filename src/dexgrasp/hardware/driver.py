@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from dexgrasp.errors import BackendError
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array
@@ -107,3 +109,19 @@ class SoftStart:
         self._last = self._last + move.clip(-self._step, self._step)
         self._over = bool((abs(target - self._last) <= CLOSE).all())
         return self._last.copy()
+
+
+def admitted(
+    hand: HandModel, target: Array, start: SoftStart | None, fault: HandError | None
+) -> Array:
+    """(J,) [rad] what may be sent for `target`; raises what `HandDriver.write` does.
+
+    start: of the first full read, None before it.
+    """
+    if fault is not None:
+        raise fault
+    if start is None:
+        raise HandError("a command before the first full read was refused")
+    if not np.isfinite(target).all():
+        raise HandError("a target that is not finite was refused")
+    return start.limit(hand.clip(np.asarray(target, dtype=float)))

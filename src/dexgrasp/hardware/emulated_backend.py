@@ -8,7 +8,6 @@ import mujoco
 import numpy as np
 from mujoco.batch import Batch
 
-from dexgrasp.errors import BackendError
 from dexgrasp.hands import HandModel
 from dexgrasp.hardware.allegro import AllegroDriver
 from dexgrasp.hardware.config import LeapConfig, load_hardware
@@ -97,11 +96,7 @@ class EmulatedBackend(MujocoBackend):
 
     def step(self, command: Command, duration: float, worlds: Sequence[int] | None = None) -> None:
         """See `SimBackend.step`: bus cycles and physics in turn."""
-        count = round(duration / self.timestep)
-        if count < 1 or abs(count * self.timestep - duration) > 1e-9:
-            raise BackendError(
-                f"a step of {duration} s is not a multiple of the time step {self.timestep} s"
-            )
+        count = self._count(command, duration)
         with self._lock:
             self._send_palm(command)
             for _ in range(count):

@@ -18,6 +18,7 @@ from dexgrasp.hardware.driver import (
     HandState,
     RestartNeededError,
     SoftStart,
+    admitted,
 )
 from dexgrasp.types import Array
 
@@ -189,13 +190,7 @@ class LeapDriver:
 
     def write(self, target: Array) -> Array:
         """See `HandDriver.write`."""
-        if self.fault is not None:
-            raise self.fault
-        if self._start is None:
-            raise HandError("a command before the first full read was refused")
-        if not np.isfinite(target).all():
-            raise HandError("a target that is not finite was refused")
-        wanted = self._start.limit(self.hand.clip(np.asarray(target, dtype=float)))
+        wanted = admitted(self.hand, target, self._start, self.fault)
         encoder = self.hand.to_order(wanted, ORDER)
         ticks = np.rint(encoder * dxl.TICKS / (2.0 * np.pi)).astype(int)
         self.bus.write(dxl.GOAL_POSITION, ticks)

@@ -189,6 +189,14 @@ class MujocoBackend:
 
     def step(self, command: Command, duration: float, worlds: Sequence[int] | None = None) -> None:
         """See `SimBackend.step`."""
+        count = self._count(command, duration)
+        with self._lock:
+            self._state["ctrl"][:, self._ctrl] = self.hand.clip(command.joint_position)
+            self._send_palm(command)
+            self._batch.step(None if worlds is None else np.asarray(worlds), nstep=count)
+
+    def _count(self, command: Command, duration: float) -> int:
+        """Time steps in `duration` [s]. Raises BackendError for a part of one, and for NaN."""
         count = round(duration / self.timestep)
         if count < 1 or abs(count * self.timestep - duration) > 1e-9:
             raise BackendError(
@@ -198,10 +206,7 @@ class MujocoBackend:
             np.isfinite(command.joint_position).all() and np.isfinite(command.T_world_palm).all()
         ):
             raise BackendError("a command with NaN was refused")
-        with self._lock:
-            self._state["ctrl"][:, self._ctrl] = self.hand.clip(command.joint_position)
-            self._send_palm(command)
-            self._batch.step(None if worlds is None else np.asarray(worlds), nstep=count)
+        return count
 
     def _send_palm(self, command: Command) -> None:
         self._state["mocap_pos"][:, 0] = command.T_world_palm[:, :3, 3]

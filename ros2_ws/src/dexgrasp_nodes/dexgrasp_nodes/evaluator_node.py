@@ -22,7 +22,7 @@ from dexgrasp_nodes.conversions import observation_from_msgs
 from dexgrasp_nodes.loop import Loop
 from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, StackNode, present, run
 from dexgrasp_nodes.streams import Stream
-from dexgrasp_nodes.trial_judge import TrialJudge
+from dexgrasp_nodes.trial_judge import TrialJudge, rehearse
 
 PERIOD = 0.02  # [s]; the truth comes at 50 Hz
 PROGRESS_EVERY = 10  # periods between two reports of a running trial
@@ -68,6 +68,7 @@ class EvaluatorNode(StackNode):
         self._hand = HandModel.load(self.get_parameter("hand").value)
         self._intention = BackgroundJudge(make_judge(self.get_parameter("judge").value))
         self._workers = ThreadPoolExecutor(1, "plausibility")
+        self._workers.submit(rehearse, self._hand)
 
     def start(self) -> None:
         """Begin to watch."""
