@@ -57,6 +57,7 @@ TOPICS = {
     "/wrist_controller/current_pose": "geometry_msgs/msg/PoseStamped",
     "/objects": "dexgrasp_interfaces/msg/DetectedObjectArray",
     "/objects/cloud": "sensor_msgs/msg/PointCloud2",
+    "/held_object": "geometry_msgs/msg/PoseStamped",
     "/grasps": "dexgrasp_interfaces/msg/GraspArray",
     "/safety/state": "dexgrasp_interfaces/msg/SafetyState",
     "/safety/e_stop": "std_msgs/msg/Bool",
@@ -74,9 +75,16 @@ def hand() -> HandModel:
 
 
 @pytest.fixture(scope="module")
-def held(allegro) -> tuple[PickObject.Result, TrialReport]:
+def tracked() -> list[PoseStamped]:
+    """Where the camera saw the object in the hand, while `held` came about."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def held(allegro, tracked: list[PoseStamped]) -> tuple[PickObject.Result, TrialReport]:
     """A whole pick that holds the object, and the evaluator's report on it."""
-    return allegro.pick_until_held("tomato_soup_can")
+    with allegro.listening(PoseStamped, "/held_object", tracked.append):
+        return allegro.pick_until_held("tomato_soup_can")
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +162,15 @@ def test_a_pick_lifts_the_object_and_is_judged(allegro, held) -> None:
     running = [r for r in allegro.reports if not r.finished]
     assert running
     assert not any(r.success for r in running)
+
+
+def test_what_is_lifted_is_seen_to_rest_in_the_hand(
+    held, tracked: list[PoseStamped], hand: HandModel
+) -> None:
+    assert {pose.header.frame_id for pose in tracked} == {hand.link_names[0]}
+    last = c.pose_from_msg(tracked[-1].pose)
+    assert np.linalg.norm(last[:3, 3]) < 0.03
+    assert np.trace(last[:3, :3]) > 2.9  # within 18 degrees
 
 
 def test_what_is_held_is_put_down_on_request(allegro, picked: PickObject.Result) -> None:

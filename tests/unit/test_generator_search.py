@@ -295,3 +295,13 @@ def test_the_generator_is_known_and_its_settings_are_strict():
     assert GENERATORS["search"] is search.propose
     with pytest.raises(ValidationError):
         SearchConfig.model_validate(SETTINGS.model_dump() | {"palm": 1})
+
+
+def test_hands_from_a_side_are_not_crowded_out_by_those_from_above() -> None:
+    kinds = ["power"] * 6 + ["rim"] * 3
+    band = np.array([2, 2, 2, 2, 0, 1, 2, 2, 2])
+    cost = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.1, 0.2, 9.0])
+    kept = search.best_of_each(kinds, band, cost, 6, limit=1.0)
+    assert kept.tolist() == [0, 4, 5, 6, 7]
+    assert search.best_of_each(kinds, band, cost, 8, limit=1.0).tolist() == [0, 1, 4, 5, 6, 7]
+    assert search.best_of_each([], np.zeros(0), np.zeros(0), 3, limit=1.0).size == 0

@@ -7,7 +7,7 @@ import pytest
 
 from dexgrasp.execution import ExecutionConfig
 from dexgrasp.execution.sensing import Felt
-from dexgrasp.execution.slip import SlipWatch
+from dexgrasp.execution.slip import LOOK, SlipWatch
 
 SETTINGS = ExecutionConfig.load().slip
 DT, PALM = np.array([0.01]), np.eye(4)[None]
@@ -53,18 +53,19 @@ def test_a_slip_is_answered_within_40_ms(slip: dict[str, float]) -> None:
 def test_too_heavy_a_load_tightens_up_to_the_room_there_is() -> None:
     watch = watched()
     watch.start(np.array([0]), NORMALS, np.array([[1.2, 9.0, 0.5, 9.0]]))
-    watch.update(YES, DT, felt(weight=6.0), PALM)
+    watch.update(YES, DT, felt(), PALM)
+    watch.update(YES, DT, felt(weight=7.0), PALM)
     assert watch.yielding.all()
     assert not watch.slipping.any()
     for _ in range(200):
-        watch.update(YES, DT, felt(weight=6.0), PALM)
+        watch.update(YES, DT, felt(weight=7.0), PALM)
     assert not watch.yielding.any()
     np.testing.assert_allclose(
         watch.tightening[0], [1.2, SETTINGS.tightest, 1.0, SETTINGS.tightest]
     )
 
 
-@pytest.mark.parametrize(("shift", "slips"), [(0.002, False), (0.006, True)])
+@pytest.mark.parametrize(("shift", "slips"), [(0.005, False), (0.011, True)])
 def test_a_tracked_object_that_moves_in_the_hand_slips(shift: float, slips: bool) -> None:
     watch, pose, palm = watched(), np.eye(4)[None].copy(), PALM.copy()
     for step in range(10):
@@ -78,6 +79,23 @@ def test_a_tracked_object_that_moves_in_the_hand_slips(shift: float, slips: bool
     assert watch.slipping.any() == slips
     watch.track(np.full((1, 4, 4), np.nan))
     watch.update(YES, DT, felt(), palm)
+    assert watch.slipping.any() == slips  # until the next view
+    watch.track(pose)
+    watch.update(YES, DT, felt(), palm)
+    assert not watch.slipping.any()
+
+
+def test_an_old_view_of_a_moved_object_says_nothing_any_more() -> None:
+    watch, pose = watched(), np.eye(4)[None].copy()
+    for shift in (0.0, 0.011):
+        pose[0, 0, 3] = shift
+        watch.track(pose)
+        watch.update(YES, DT, felt(), PALM)
+    for _ in range(int(LOOK / DT[0]) - 1):
+        watch.update(YES, DT, felt(), PALM)
+        assert watch.slipping.any()
+    for _ in range(2):
+        watch.update(YES, DT, felt(), PALM)
     assert not watch.slipping.any()
 
 

@@ -251,11 +251,13 @@ class GraspExecutor(PhaseTargets):
         self.fault[rows] = fault
 
     def _room(self, grasps: GraspSet) -> Array:
-        """(k, F) how many times the planned squeeze the joints of each finger can do."""
+        """(k, F) how many times the planned squeeze the joints can do, the same for all fingers.
+
+        Fingers that tighten each as far as it can no longer balance, and turn the object.
+        """
         torque = np.abs(grasps.squeeze - grasps.grasp) * self.hand.stiffness
         room = self.config.force.effort_share * self.hand.effort_limit / np.maximum(torque, 1e-6)
-        own = self._joint_of_finger[None]
-        return np.where(own, room[:, None], np.inf).min(axis=2)
+        return np.repeat(room.min(axis=1, keepdims=True), len(self.hand.finger_names), axis=1)
 
     def _wanted(self) -> Wanted:
         """The phases' targets; while an object is held, tighter by what slips have asked for."""

@@ -10,6 +10,7 @@ from dexgrasp.geometry import inverse, rotation_between
 from dexgrasp.types import Array
 
 SMOOTH = 0.03  # [s] of the filter on forces: three steps at 100 Hz, within the 40 ms of a reaction
+LOOK = 0.25  # [s] between two views of a tracked object, at most; longer no view speaks for now
 FIRM = 0.5  # [N] of normal force below which a ratio says nothing
 
 
@@ -35,8 +36,10 @@ class SlipWatch:
         self._force = np.zeros((worlds, fingers))
         self._firmest = np.zeros((worlds, fingers))
         self._points = np.zeros((worlds, fingers, 3))
+        self._unloaded = np.zeros((worlds, 3))
         self._tracked: Array | None = None
         self._first_pose = np.full((worlds, 4, 4), np.nan)
+        self._moved_until = np.zeros(worlds)
 
     @property
     def yielding(self) -> Array:
@@ -73,7 +76,8 @@ class SlipWatch:
             return
         self._force[begins] = self._firmest[begins] = felt.force[begins]
         self._points[begins] = felt.points[begins]
-        self._first_pose[begins] = np.nan
+        self._unloaded[begins] = _total(felt)[begins]
+        self._first_pose[begins], self._moved_until[begins] = np.nan, 0.0
         self._force += share * (felt.force - self._force)
         self._firmest = np.fmax(self._firmest, self._force)
         held = self._firmest > FIRM
@@ -81,7 +85,7 @@ class SlipWatch:
         drift = np.linalg.norm(felt.points - self._points, axis=2)
         slipping |= felt.touching & (drift > settings.drift)
         self.drifting = carrying & (felt.touching & (drift > settings.give)).any(axis=1)
-        slipping |= (self._moved(seen) & held.any(axis=1))[:, None]
+        slipping |= (self._moved(seen, dt) & held.any(axis=1))[:, None]
         self.slipping = slipping & carrying[:, None]
         # One finger that slips needs the others to press back: all of them tighten.
         weak = carrying & (self._load(felt) > settings.load)
@@ -93,11 +97,12 @@ class SlipWatch:
         """(N,) what the fingers carry over what they press with; 0 where they hardly press.
 
         Of all fingers at once: one finger's tangential force may be a squeeze that another
-        finger answers, and then takes no friction from the weight.
+        finger answers, and then takes no friction from the weight. What did not balance when
+        the lift began, on the table, is no load but an error of the estimate.
         """
         along = np.einsum("nfk,nfk->nf", felt.vector, np.nan_to_num(self._normal))
         pressed = np.maximum(along * felt.touching, 0.0).sum(axis=1)
-        carried = np.linalg.norm((felt.vector * felt.touching[..., None]).sum(axis=1), axis=1)
+        carried = np.linalg.norm(_total(felt) - self._unloaded, axis=1)
         firm = pressed > FIRM
         return np.where(firm, carried / np.where(firm, pressed, 1.0), 0.0)
 
@@ -106,17 +111,23 @@ class SlipWatch:
         tracked, self._tracked = self._tracked, None
         return None if tracked is None else inverse(T_world_palm) @ tracked
 
-    def _moved(self, seen: Array | None) -> Array:
-        """(N,) bool: a tracked object is elsewhere in the hand than when it was lifted."""
-        if seen is None:
-            return np.zeros(len(self._watching), dtype=bool)
-        known = np.isfinite(seen).all(axis=(1, 2)) & self._watching
-        fresh = known & np.isnan(self._first_pose[:, 0, 0])
-        self._first_pose[fresh] = seen[fresh]
-        moved = np.zeros(len(known), dtype=bool)
-        if known.any():
-            first, now = self._first_pose[known], seen[known]
+    def _moved(self, seen: Array | None, dt: Array) -> Array:
+        """(N,) bool: in the last view a tracked object was elsewhere in the hand than before."""
+        self._moved_until -= dt
+        if seen is not None:
+            known = np.isfinite(seen).all(axis=(1, 2)) & self._watching
+            fresh = known & np.isnan(self._first_pose[:, 0, 0])
+            self._first_pose[fresh] = seen[fresh]
+            rows = np.flatnonzero(known)
+            first, now = self._first_pose[rows], seen[rows]
             far = np.linalg.norm(now[:, :3, 3] - first[:, :3, 3], axis=1) > self._settings.motion
             turned = np.linalg.norm(rotation_between(first, now), axis=1) > self._settings.turn
-            moved[known] = far | turned
-        return moved
+            self._moved_until[rows] = np.where(far | turned, LOOK, 0.0)
+            again = rows[far | turned]  # the next slip is counted from here
+            self._first_pose[again] = seen[again]
+        return self._moved_until > 0.0
+
+
+def _total(felt: Felt) -> Array:
+    """(N, 3) force of all touching fingers together on the object [N]."""
+    return (felt.vector * felt.touching[..., None]).sum(axis=1)

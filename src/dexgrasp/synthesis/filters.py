@@ -17,7 +17,8 @@ from dexgrasp.synthesis.candidates import Candidates, joined
 from dexgrasp.synthesis.condition import Condition
 from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.geometry import GraspGeometry
-from dexgrasp.synthesis.squeeze import GRAVITY, opened, squeeze_and_pregrasp
+from dexgrasp.synthesis.guess import stand_off
+from dexgrasp.synthesis.squeeze import GRAVITY, squeeze_and_pregrasp
 from dexgrasp.synthesis.wishes import kept_wishes
 from dexgrasp.types import Array, GraspSet
 
@@ -84,6 +85,11 @@ def prepare(
         balanced = prepared.residual < config.max_residual
         keep |= {"be reached": clear, "balance the object": balanced}
         prepared = prepared.take(np.flatnonzero(clear & balanced))
+    if len(prepared) and geometry.guessed:
+        prepared.grasp, off = stand_off(hand, geometry, prepared.candidates, config.guess_margin)
+        keep["keep off what is guessed"] = off
+        prepared = prepared.take(np.flatnonzero(off))
+    if len(prepared):
         keep["keep the fingers off each other"] = apart = apart_on_the_way(hand, prepared)
         prepared = prepared.take(np.flatnonzero(apart))
     if not len(prepared):
@@ -153,9 +159,6 @@ def squeezed(
         squeeze[i], pregrasp[i], residual[i] = squeeze_and_pregrasp(
             hand, geometry.model, config, joints, palm, contacts
         )
-        if geometry.guessed:
-            gaps = geometry.model.sdf.query(contacts[0])[0]
-            grasp[i] = opened(hand, joints, palm, contacts, config.guess_margin - gaps)
     _, touching = hand_contact(hand, _poses(hand, candidates), geometry.model, CONTACT_THRESHOLD)
     return Prepared(candidates, grasp, squeeze, pregrasp, residual, touching.sum(axis=1))
 

@@ -70,8 +70,10 @@ def _pull(executor: GraspExecutor, config: ShakeConfig) -> Array:
 
 
 def _execution(config: ShakeConfig) -> ExecutionConfig:
-    return ExecutionConfig.load().model_copy(
+    execution = ExecutionConfig.load()
+    return execution.model_copy(
         update={
+            "slip": execution.slip.model_copy(update={"tightest": 1.0}),  # as it is planned
             "clearance": 1e-4,
             "travel_height": 0.0,
             "cover_speed": 0.25,

@@ -155,6 +155,9 @@ class ExecutorNode(StackNode):
         except SafetyError as error:
             self._drop(trial, error.code, str(error))
             return
+        seen = link.held_object()
+        if seen is not None and isinstance(trial.machine, GraspExecutor):
+            trial.machine.track(observation.T_world_palm @ seen)
         command = trial.machine.step(observation)
         self._note(trial, command)
         link.send(command, link.now - link.age)

@@ -19,6 +19,7 @@ from dexgrasp_nodes.conversions import (
     doubles,
     header,
     observation_from_msgs,
+    pose_from_msg,
     pose_to_msg,
     seconds_from_stamp,
 )
@@ -27,6 +28,7 @@ from dexgrasp_nodes.streams import Stream
 
 HEARTBEAT_PERIOD = 0.03  # [s]; the safety node waits for 0.1 s
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)  # of what is sensed
+SEEN_WITHIN = 0.5  # [s]; an older view of the held object tells nothing about now
 RESET_JUMP = 0.10  # [m] from the palm's target: somebody put the hand elsewhere
 
 
@@ -42,6 +44,7 @@ class HandLink:
         self._joints = Stream(node, JointState, "joint_states", NEWEST)
         self._palm = Stream(node, PoseStamped, "wrist_controller/current_pose", NEWEST)
         self._forces = Stream(node, FingerForces, "finger_forces", NEWEST)
+        self._held = Stream(node, PoseStamped, "held_object", NEWEST)
         self._safety = Stream(node, SafetyState, "safety/state")
         self._heartbeat = node.create_publisher(Empty, "safety/heartbeat", 1)
         self._commands = node.create_publisher(Float64MultiArray, "hand_controller/commands", 1)
@@ -99,6 +102,13 @@ class HandLink:
             self._forces.newest if self._forces.age < forces_within else None,
             present(self._hand, "hand"),
         )
+
+    def held_object(self) -> Array | None:
+        """(4, 4) where in the palm a camera newly sees the held object; see HeldObjectTracker."""
+        pose = self._held.poll()
+        if pose is None or self.now - seconds_from_stamp(pose.header.stamp) > SEEN_WITHIN:
+            return None
+        return pose_from_msg(pose.pose)
 
     def finger_force(self, hand: HandModel) -> Array:
         """(F,) newest forces [N]; NaN where none are sensed."""

@@ -23,6 +23,7 @@ from dexgrasp_nodes.conversions import (
     detection_to_msg,
     observation_from_msgs,
 )
+from dexgrasp_nodes.held_object import HeldObjectTracker
 from dexgrasp_nodes.loop import Loop
 from dexgrasp_nodes.node_base import BACKGROUND, StackNode, error_code, present, run
 from dexgrasp_nodes.streams import Stream
@@ -32,7 +33,10 @@ FRESH = 0.5  # [s]; older joint states say nothing about where the hand is now
 
 
 class PerceptionNode(StackNode):
-    """Publishes what stands on the table; an image that shows nothing gives code and words."""
+    """Publishes what stands on the table; an image that shows nothing gives code and words.
+
+    While something is lifted, `held_object` tells where in the hand it is.
+    """
 
     def __init__(self) -> None:
         super().__init__("perception")
@@ -47,6 +51,7 @@ class PerceptionNode(StackNode):
         self._palm = Stream(
             self, PoseStamped, "wrist_controller/current_pose", qos_profile_sensor_data
         )
+        self._held = HeldObjectTracker(self)
         self._transforms = TransformTree(self)
         self._loop: Loop | None = None
         self._seconds = 0.0
@@ -86,6 +91,7 @@ class PerceptionNode(StackNode):
             answer.objects = [detection_to_msg(o, head) for o in scene.objects]
             clouds = np.concatenate([o.cloud for o in scene.objects])
             self._cloud.publish(cloud_to_msg(clouds, head))
+            self._held.update(scene, self._hand)
         answer.seconds = self._seconds = time.perf_counter() - start
         self._words = answer.error_msg or f"{len(answer.objects)} objects"
         self._objects.publish(answer)

@@ -32,6 +32,7 @@ class Generator(Protocol):
 
 GENERATORS: dict[str, Generator] = {
     "optimize": optimize.propose,
+    "optimize_cone": optimize.propose_cone,
     "optimize_mala": optimize.propose_mala,
     "search": search.propose,
     "template": template.propose,

@@ -41,11 +41,34 @@ def propose(
     effort: float = 1.0,
 ) -> Candidates:
     """`config.samples` starts of every grasp type around the object, each descended by Adam."""
-    figures, config = settings(), lighter(config, effort, "samples")
+    return _descended(hand, geometry, config, condition, rng, effort, None)
+
+
+def propose_cone(
+    hand: HandModel,
+    geometry: GraspGeometry,
+    config: SynthesisConfig,
+    condition: Condition,
+    rng: np.random.Generator,
+    effort: float = 1.0,
+) -> Candidates:
+    """The same with closure by forces in friction cones, found at each few steps."""
+    return _descended(hand, geometry, config, condition, rng, effort, settings().cone)
+
+
+def _descended(
+    hand: HandModel,
+    geometry: GraspGeometry,
+    config: SynthesisConfig,
+    condition: Condition,
+    rng: np.random.Generator,
+    effort: float,
+    cone: ConeConfig | None,
+) -> Candidates:
+    gradient, config = settings().gradient, lighter(config, effort, "samples")
     starts = starts_for(hand, geometry, config, condition, rng)
-    steps, rates = figures.gradient.steps, figures.gradient.rates
     skin = sphere_skin(hand)
-    return descend(hand, geometry, starts, config, skin, steps, rates, cone=figures.asked_cone)
+    return descend(hand, geometry, starts, config, skin, gradient.steps, gradient.rates, cone=cone)
 
 
 def propose_mala(
@@ -60,8 +83,7 @@ def propose_mala(
     config = lighter(config, effort, "samples")
     starts = starts_for(hand, geometry, config, condition, rng)
     seeds = rng.integers(2**31, size=len(starts.joints))
-    figures = settings()
-    return sampled(hand, geometry, starts, config, figures.mala, seeds, figures.asked_cone)[0]
+    return sampled(hand, geometry, starts, config, settings().mala, seeds)[0]
 
 
 def starts_for(
@@ -110,11 +132,10 @@ def sampled(
     config: SynthesisConfig,
     mala: MalaConfig,
     seeds: Array,
-    cone: ConeConfig | None = None,
 ) -> tuple[Candidates, Array]:
     """The states in which chains from `starts` end, and their shares (n,) of accepted steps."""
     ends, accepted = copied(starts), np.zeros(len(seeds))
-    asked = problem(hand, geometry, sphere_skin(hand), weights(config, None, cone), cone)
+    asked = problem(hand, geometry, sphere_skin(hand), weights(config, None, None), None)
     schedule = mala.steps, np.array(mala.jumps), np.array(mala.temperatures)
     limits = hand.joint_lower, hand.joint_upper
     arguments = (*asked, *schedule, limits, seeds, *ends, accepted)

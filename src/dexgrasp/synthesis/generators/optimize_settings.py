@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -61,15 +61,9 @@ class OptimizeConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    closure: Literal["dfc", "cone"]
     gradient: GradientConfig
     mala: MalaConfig
     cone: ConeConfig
-
-    @property
-    def asked_cone(self) -> ConeConfig | None:
-        """Figures of the closure by cones where it is asked for."""
-        return self.cone if self.closure == "cone" else None
 
     @classmethod
     def load(cls) -> OptimizeConfig:

@@ -8,6 +8,7 @@ the fields do not know: the rest of the hand, the table, the neighbouring finger
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -45,6 +46,7 @@ from dexgrasp.synthesis.squeeze import open_step
 from dexgrasp.synthesis.wishes import kept_wishes
 from dexgrasp.types import Array
 
+STEEP = np.array([0.5, 0.85])  # cosine to the vertical of an oblique approach, and of a steep one
 BACKS = np.array([0.0, 0.03, 0.1])  # [m], the span of `filters.SWEEP`
 LOW_SHARE = 0.4  # of a flat object's height, from which on tips beside it are tried
 TIP_SHARE = 0.7  # of a fingertip's radius that must be free: tips reach in beside their middle
@@ -85,7 +87,8 @@ def search(
     points, normals = touchable(hand, geometry, condition, settings, rng)
     starts = place_palms(hand, geometry, condition, points, normals, settings, rng)
     chosen, entries, balance = choose(geometry, fields, starts, points, normals, settings, rng)
-    rows = best_of_each(starts.kinds, balance, settings.matches, settings.max_residual)
+    band = bands(hand, starts.palms)
+    rows = best_of_each(starts.kinds, band, balance, settings.matches, settings.max_residual)
     if not len(rows):
         raise NoGraspError(
             f"no points of {geometry.model.name} that {hand.name} reaches balance each other, "
@@ -118,7 +121,9 @@ def search(
             "be reached and is as asked"
         )
     settled = settled.take(hopeful)
-    return settled.take(best_of_each(list(settled.kinds), settled.energy, settings.kept, np.inf))
+    band = bands(hand, settled.palms)
+    rows = best_of_each(settled.kinds, band, settled.energy, settings.kept, np.inf)
+    return settled.take(rows)
 
 
 def promising(
@@ -314,11 +319,36 @@ def taken(starts: Starts, rows: Array) -> Starts:
     )
 
 
-def best_of_each(kinds: list[str], cost: Array, count: int, limit: float) -> Array:
-    """Rows of about `count` least costs below `limit`, as many of each kind where there are."""
+def bands(hand: HandModel, palms: Array) -> Array:
+    """(n,) 0, 1, 2: palms (n, 4, 4) that come from a side, obliquely, steeply from above."""
+    down = -(palms[:, :3, :3] @ hand.T_palm_grasp[:3, 2])[:, 2]
+    return np.digitize(down, STEEP)
+
+
+def best_of_each(
+    kinds: Sequence[str] | Array, band: Array, cost: Array, count: int, limit: float
+) -> Array:
+    """Rows of about `count` least costs below `limit`, as many of each kind where there are.
+
+    Of a kind as many of each of its bands (n,) where there are: a table leaves more hands from
+    above than from a side, and better balanced ones.
+    """
     kind = np.asarray(kinds, dtype=object)
-    names = sorted(set(kinds))
     rows = np.argsort(cost, kind="stable")
     rows = rows[cost[rows] < limit]
-    share = -(-count // max(len(names), 1))
-    return np.sort(np.concatenate([rows[kind[rows] == name][:share] for name in names] or [rows]))
+    share = -(-count // max(len(set(kinds)), 1))
+    return np.sort(
+        np.concatenate(
+            [_evenly(rows[kind[rows] == name], band, share) for name in sorted(set(kinds))]
+            or [rows]
+        )
+    )
+
+
+def _evenly(rows: Array, band: Array, count: int) -> Array:
+    """The first `count` of `rows`, the first of each band before those that are further back."""
+    place = np.zeros(len(rows), dtype=int)
+    for value in np.unique(band[rows]):
+        own = band[rows] == value
+        place[own] = np.arange(own.sum())
+    return rows[np.argsort(place, kind="stable")[:count]]
