@@ -20,6 +20,8 @@ from dexgrasp.simulation import BACKENDS, SimBackend, SimulationConfig, make_bac
 from dexgrasp.simulation.mujoco_backend import home_pose
 from dexgrasp.types import Array, Command, Contact, GroundTruth, ObjectPlacement, Observation
 
+SIMULATED = (*BACKENDS, "emulated")  # have a world: objects can be placed, the truth is known
+HARDWARE_TYPES = (*SIMULATED, "physical_device", "mock_components")
 SIMULATED_PERIOD = 0.004  # [s] of a step; joint states at 250 Hz
 
 
@@ -52,9 +54,7 @@ def make_robot(kind: str, hand: HandModel, config: SimulationConfig, seed: int =
         settings = load_hardware(hand.name)
         link = HandLink(make_driver(hand, settings), settings.link)
         return Robot(PhysicalBackend(hand, config, link), link.driver.period, False, link)
-    raise UnknownNameError(
-        "hardware type", kind, (*BACKENDS, "emulated", "physical_device", "mock_components")
-    )
+    raise UnknownNameError("hardware type", kind, HARDWARE_TYPES)
 
 
 def make_driver(
