@@ -61,7 +61,7 @@ def test_zeros_are_found_and_limp_fingers_obey_the_operator(rig) -> None:
     # The emulated joints have stops at their limits: a hand off by `HIDDEN` has shorter ways.
     ends = [end + HIDDEN for end in _ends(rig.hand, short=0.05)]
     assert _zeros(rig, ends) == pytest.approx(HIDDEN, abs=0.002)
-    with pytest.raises(HandError, match="is limp"):
+    with pytest.raises(HandError, match="to a limp hand"):
         rig.driver.write(rig.hand.postures["open"])
 
 

@@ -88,12 +88,8 @@ def test_a_blocked_joint_is_not_pressed_harder_and_harder(rig) -> None:
 
 
 def test_a_hand_that_is_lost_ends_it_in_words(rig) -> None:
-    if isinstance(rig, AllegroRig):
-        words, driver = "stopped coming", rig.driver
-        driver.config = driver.config.model_copy(update={"grace": 0.01})
-    else:
-        words = "no status packet"
-        rig.driver.bus.hurry(0.02)
+    rig.hurry(0.02)
+    words = "stopped coming" if isinstance(rig, AllegroRig) else "no status packet"
     with pytest.raises(HandError, match=f"jogging ended: .*{words}"):
         _jog(rig, {}, 2.0, off=(0.1, lambda: rig.emulator.switch_power(False)))
 

@@ -184,7 +184,7 @@ class AllegroDriver:
         """Positions as read; velocities by filtered differences."""
         now = self._clock()
         position = self.hand.from_order(self._units * self._version.radians, ORDER) - self._zero
-        if self._start is None and not self._limp:
+        if not (self._limp or (self._start and self._start.begun)):
             step = self.config.soft_start_speed * self.period
             self._start = SoftStart(position, step)
         if np.isnan(self._time):

@@ -100,16 +100,19 @@ class HandDriver(Protocol):
 
 
 class SoftStart:
-    """Lets targets leave the position of the first reading at `step` [rad] per call, no faster.
+    """Lets targets leave `position` (J,) [rad] at `step` [rad] per call, no faster.
 
     It ends when it has come within `CLOSE` of a target; who commands has limits of his own then.
+    begun: whether there was a target; until then the position should be that of the last reading.
     """
 
     def __init__(self, position: Array, step: float) -> None:
+        self.begun = False
         self._last, self._step, self._over = position.copy(), step, False
 
     def limit(self, target: Array) -> Array:
         """What to send instead of `target` (J,) [rad]."""
+        self.begun = True
         if self._over:
             return target
         move = target - self._last
@@ -128,7 +131,7 @@ def admitted(
     if fault is not None:
         raise fault
     if start is None:
-        raise HandError("a command to a hand that was not read in full, or is limp, was refused")
+        raise HandError("a command before the first full read, or to a limp hand, was refused")
     if not np.isfinite(target).all():
         raise HandError("a target that is not finite was refused")
     return start.limit(hand.clip(np.asarray(target, dtype=float)))

@@ -19,9 +19,10 @@ SITUATIONS = ("idle", "moving", "in contact")
 SAFE_AFTER = 0.1  # [s]
 WATCHED = 0.6  # [s] for which the joints are watched then
 SAMPLE = 0.02  # [s]
-PATIENT = 0.03  # [s] of wall clock until an answer counts as lost
+STARTING = 1.0  # [s] of wall clock until an answer counts as lost while the hand is connected
+PATIENT = 0.03  # [s] the same later
 RESTING = 0.05  # [rad/s] joints may have at the end
-HOLD = 0.1  # [rad] from a joint to a goal that holds it
+HOLD = 0.1  # [rad] within which a joint stays that its motor holds
 TICK, UNIT = 0.001, 0.001  # [rad], [Nm] of what a bus rounds
 OVERLOAD, OVERHEATED = 1 << 5, 1 << 2
 SILENCE, FOR_GOOD = "host silent", "BUS-OFF for good"
@@ -54,10 +55,12 @@ ALLEGRO_FAULTS: dict[str, tuple[Callable[[EmulatedAllegro], object], str]] = {
 class Outcome:
     """What a fault came to.
 
-    safe: from `SAFE_AFTER` on every motor is limp, or holds where it was then, unless the hand
-    obeys again; and all came to rest, unless it does.  inside: at no time a command, torque or
-    joint was beyond its limits.  told: `words`, what the link said after `SAFE_AFTER`, were the
-    right ones.  ended: `obeys` again, `latched`, or `searching`.
+    safe: from `SAFE_AFTER` on every motor is limp, or its own goal stands and its joint stays
+    within `HOLD` of where it was then, unless the hand obeys again; and all came to rest, unless
+    it does. Motors that know only torques must be limp: a constant torque holds nothing.
+    inside: at no time a command, torque or joint was beyond its limits.  told: `words`, what the
+    link said after `SAFE_AFTER`, were the right ones.  ended: `obeys` again, `latched`, or
+    `searching`.
     """
 
     hand: str
@@ -74,10 +77,10 @@ def inject(hand: str, fault: str, situation: str) -> Outcome:
     """Try one fault of `LEAP_FAULTS` or `ALLEGRO_FAULTS` on `leap` or `allegro`."""
     changes = {"soft_start_speed": 3.0}
     if hand == "leap":
-        rig: LeapRig | AllegroRig = LeapRig(changes | {"answer_timeout": PATIENT})
+        rig: LeapRig | AllegroRig = LeapRig(changes)
         break_it, words = LEAP_FAULTS[fault]
     else:
-        rig = AllegroRig(changes=changes | {"grace": PATIENT})
+        rig = AllegroRig(changes=changes | {"grace": STARTING})
         break_it, words = ALLEGRO_FAULTS[fault]
     try:
         rig.link.open()
@@ -91,6 +94,7 @@ def _watch(rig: LeapRig | AllegroRig, outcome: Outcome, break_it: Callable, word
     rig.joints.blocked[:] = touching
     goal = rig.hand.postures["open" if outcome.situation == "idle" else "power"]
     run(rig, goal, 0.12 if moving else 0.4)
+    rig.hurry(PATIENT)
     break_it(rig.emulator)
     silent = outcome.fault == SILENCE
     go_on = rig.wait if silent else lambda duration: run(rig, goal, duration)
@@ -125,12 +129,12 @@ def _goal(rig: LeapRig | AllegroRig) -> Array | None:
 
 
 def _harmless(rig: LeapRig | AllegroRig, place: Array, held: Array | None, silent: bool) -> bool:
-    """Whether the hand obeys, or each motor is limp or still holds its goal near `place`."""
+    """Whether the hand obeys, or each motor is limp, or keeps its joint near `place`."""
     joints = rig.joints  # brings the torques up to date, too
     fine = np.abs(rig.emulator.torque) <= joints.friction
     goal = _goal(rig)
     if goal is not None and held is not None:
-        fine |= (goal == held) & (np.abs(goal - place) < HOLD)
+        fine |= (goal == held) & (np.abs(joints.position - place) < HOLD)
     return bool(fine.all()) or (_obeys(rig) and not silent)
 
 

@@ -130,7 +130,7 @@ class LeapDriver:
         self._reads += 1
         if self._reads % SLOW_EVERY == 0:
             self._look_around(self._reads // SLOW_EVERY)
-        if self._start is None and not self._limp:
+        if not (self._limp or (self._start and self._start.begun)):
             step = self.config.soft_start_speed * self.period
             self._start = SoftStart(position, step)
         velocity = _column(block, VELOCITY, "<i4") * dxl.VELOCITY_UNIT
