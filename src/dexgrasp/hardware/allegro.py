@@ -79,7 +79,7 @@ class AllegroDriver:
         except (can.CanError, OSError) as error:
             raise BusError(
                 f"CAN {config.interface}:{config.channel} cannot be opened ({error}): plug the "
-                "adapter in, then: ip link set can0 up type can bitrate 1000000"
+                "adapter in, then: ip link set can0 up type can bitrate 1000000 restart-ms 20"
             ) from error
         try:
             self._identify()

@@ -44,7 +44,8 @@ class TopicDriver:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises UnknownNameError for an order that the hand has not, ConfigError for a service."""
-        self.hand, self.config, self.fault = hand, config, None
+        self.hand, self.config = hand, config
+        self.fault: HandError | None = None
         self.period = 1.0 / config.rate
         self._order, self._clock = TopicOrder(hand, config.order), clock
         self._start: SoftStart | None = None
