@@ -29,7 +29,8 @@ class Jog:
         self.hand, self.joint = hand, 0
         self._speed, self._deadman = speed, deadman
         self._target = hand.clip(position)
-        self._way, self._until, self._time = 0.0, -np.inf, np.nan
+        self._way, self._until = 0.0, -np.inf
+        self._time: float | None = None
 
     def press(self, key: str, now: float) -> None:
         """Take a key at `now` [s]. One that means nothing holds the hand, as a new joint does."""
@@ -38,9 +39,8 @@ class Jog:
 
     def target(self, now: float, position: Array) -> Array:
         """(J,) [rad] to send at `now` [s] to a hand at `position` (J,) [rad]."""
-        # The first call, and time beyond the deadman's, moves nothing.
-        lasted = max(0.0, min(now, self._until) - self._time) if self._time == self._time else 0.0
-        self._time, j = now, self.joint
+        began, self._time, j = self._time, now, self.joint
+        lasted = 0.0 if began is None else max(0.0, min(now, self._until) - began)
         wanted = self._target.copy()
         if self._way and lasted:
             wanted[j] += self._way * self._speed * lasted
