@@ -16,6 +16,7 @@ from dexgrasp.evaluation.trials import PLAN_FILE, TrialLog, TrialsPlan, side_by_
 from dexgrasp.launching.packages import package_executable
 
 INTERRUPTED = 130
+STARTUP = 300.0  # [s] for the stack: a laboratory's computer has other work, and Ctrl-C is at hand
 
 
 def run_trials(file: Path, folder: Path) -> None:
@@ -47,7 +48,7 @@ def _sit(plan: TrialsPlan, kind: str, folder: Path) -> None:
     client = [
         str(package_executable("dexgrasp_nodes", "trials_node")), "--ros-args",
         "-p", f"hand:={plan.hand}", "-p", f"folder:={folder.resolve()}", "-p", f"hardware:={kind}",
-        "-p", f"photo_topic:={plan.photo_topic}",
+        "-p", f"photo_topic:={plan.photo_topic}", "-p", f"startup_timeout:={STARTUP}",
     ]  # fmt: skip
     with (logs / "launch.log").open("a") as words:
         # A process group of its own: Ctrl-C ends the client, and then the stack in order.
