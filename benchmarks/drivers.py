@@ -112,10 +112,13 @@ def _pair(values: np.ndarray) -> str:
 
 def _faults(kind: str) -> None:
     faults = LEAP_FAULTS if kind == "leap" else ALLEGRO_FAULTS
-    table = Table("fault", *SITUATIONS, title=f"{kind}: safe in 0.1 s / told / then")
+    title = f"{kind}: safe in 0.1 s / within limits / told / then"
+    table = Table("fault", *SITUATIONS, title=title)
     for fault in faults:
         outcomes = [inject(kind, fault, situation) for situation in SITUATIONS]
-        cells = (f"{_yes(o.safe)} / {_yes(o.told)} / {o.ended}" for o in outcomes)
+        cells = (
+            f"{_yes(o.safe)} / {_yes(o.inside)} / {_yes(o.told)} / {o.ended}" for o in outcomes
+        )
         table.add_row(fault, *cells)
     Console(width=120).print(table)
 

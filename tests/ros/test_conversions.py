@@ -167,7 +167,10 @@ def test_depth_image_in_metres_and_in_millimetres() -> None:
 
 def test_picture() -> None:
     picture = np.random.default_rng(0).integers(0, 255, (4, 5, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(c.picture_from_msg(c.picture_to_msg(picture, HEAD)), picture)
+    message = c.picture_to_msg(picture, HEAD)
+    np.testing.assert_array_equal(c.picture_from_msg(message), picture)
+    message.encoding = "bgr8"  # as many cameras have it
+    np.testing.assert_array_equal(c.picture_from_msg(message), picture[..., ::-1])
     with pytest.raises(SceneError, match="rgb8"):
         c.picture_from_msg(c.depth_to_msg(depth_frame(), HEAD))
 

@@ -89,6 +89,17 @@ def test_the_guard_does_the_same_for_a_driver_that_died(rig: AllegroRig) -> None
     assert not rig.emulator._units.any()
 
 
+def test_fingers_that_fell_before_the_first_target_start_where_they_lie(make) -> None:
+    rig = make(changes={"grace": 1.0})
+    rig.link.open()
+    fallen = rig.hand.postures["power"]
+    rig.emulator.place(fallen)
+    rig.wait(0.004)
+    rig.link.read()
+    rig.link.write(rig.hand.postures["open"])
+    assert np.abs(rig.link.sent - fallen).max() < 0.01
+
+
 def test_no_command_before_the_first_read_nor_of_nan(make) -> None:
     rig = make()
     rig.driver.connect()

@@ -11,6 +11,7 @@ NODES = (
     "pick",
     "recorder",
     "synthesis",
+    "trials",
 )
 
 setup(

@@ -17,6 +17,7 @@ from dexgrasp.execution.stuck import StuckJoints
 from dexgrasp.execution.targets import PhaseTargets, Targets
 from dexgrasp.execution.wanted import Wanted
 from dexgrasp.hands import HandModel
+from dexgrasp.hands.calibration import Calibration
 from dexgrasp.types import Array, Command, GraspSet, Observation
 
 
@@ -34,14 +35,20 @@ class GraspExecutor(PhaseTargets):
         config: ExecutionConfig,
         worlds: int = 1,
         controller: str = "reactive",
+        calibration: Calibration | None = None,
     ) -> None:
-        """controller: see `dexgrasp.execution.control.make_controller`. Raises ConfigError."""
+        """controller: see `dexgrasp.execution.control.make_controller`.
+
+        calibration: of a real hand, whose motors tell of touch. Raises ConfigError.
+        """
         self.hand = hand
         self.config = config
         self.controller = make_controller(controller, hand, config, worlds)
         self.phase = np.full(worlds, Phase.IDLE, dtype=np.int64)
         self.fault = np.full(worlds, Fault.NONE, dtype=np.int64)
         self._estimator = ContactEstimator(hand, config, worlds)
+        if calibration is not None:
+            self._estimator.preset(calibration)
         self._slip = SlipWatch(config.slip, worlds, len(hand.finger_names))
         self.felt: Felt = self._estimator.nothing()
         self.time_in_phase = np.zeros(worlds)

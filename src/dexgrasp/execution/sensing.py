@@ -17,9 +17,9 @@ from dexgrasp.execution.config import ExecutionConfig, SensingConfig
 from dexgrasp.execution.fingertips import Fingers, place_contacts, tip_force
 from dexgrasp.geometry import inverse, transform_points
 from dexgrasp.hands import HandModel
+from dexgrasp.hands.calibration import REVERSAL, Calibration
 from dexgrasp.types import Array, GraspSet, Observation
 
-REVERSAL = 0.02  # [rad/s] within which dry friction turns round
 RATE = 0.1  # of learning, a share of each error (normalised least mean squares)
 ENOUGH = 100  # samples of free motion after which the calibration is trusted: 1 s at 100 Hz
 UNSEEN = 0.05  # [Nm] taken for a joint's spread before its first free motion
@@ -68,6 +68,16 @@ class ContactEstimator:
         self._tare = np.zeros(self._was.shape)
         self.baseline = Baseline(
             np.zeros((worlds, joints, 3)), np.full((worlds, joints), UNSEEN**2), np.zeros(worlds)
+        )
+
+    def preset(self, calibration: Calibration) -> None:
+        """Know free motion from a calibration of this very hand, until it moves and learns on."""
+        worlds = len(self.baseline.count)
+        weights = np.stack([calibration.column(f) for f in ("offset", "friction", "drag")], axis=1)
+        self.baseline = Baseline(
+            np.tile(weights, (worlds, 1, 1)),
+            np.tile(calibration.column("spread") ** 2, (worlds, 1)),
+            np.full(worlds, float(ENOUGH)),
         )
 
     def start(self, rows: Array, local: Array) -> None:

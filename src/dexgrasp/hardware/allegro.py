@@ -16,7 +16,7 @@ from dexgrasp.geometry import transform_points
 from dexgrasp.hands import HandModel
 from dexgrasp.hardware import allegro_protocol as protocol
 from dexgrasp.hardware.allegro_protocol import VERSIONS, Identity
-from dexgrasp.hardware.config import AllegroConfig
+from dexgrasp.hardware.config import AllegroConfig, load_zeros
 from dexgrasp.hardware.driver import (
     BusError,
     HandError,
@@ -32,7 +32,8 @@ ORDER = "can"  # of config/hands
 ANSWER = 0.5  # [s] for the hand to say who it is
 ASK_EVERY = 20  # cycles between two questions for faults and temperature: 60 ms
 FRAMES = 4
-STATUS_WORDS = {1: "too hot", 2: "internal communication"}  # by bit; bit 0: servos on
+SERVOS_ON = 1  # bit 0 of the status, see `allegro_protocol`
+STATUS_WORDS = {1: "too hot", 2: "internal communication"}  # by bit
 COUPLED = (1, 5, 9)  # joints that gearing B moves twice as strongly (allegro_hand_ros2_v5)
 
 
@@ -40,7 +41,7 @@ class AllegroDriver:
     """`HandDriver` of an Allegro hand. `clock`: of the states [s].
 
     Stiffness and damping are those of the hand's YAML, which the simulation has too.
-    identity: what the hand said of itself.
+    identity: what the hand said of itself. Raises ConfigError.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class AllegroDriver:
         self.identity: Identity | None = None
         self._version = VERSIONS[config.version]
         self._scale = np.full(hand.joint_count, self._version.scale)
+        self._zero = load_zeros(config.calibration, hand)
         self._clock = clock
         self._bus: can.BusABC | None = None
         self._guard: subprocess.Popen | None = None
@@ -59,7 +61,7 @@ class AllegroDriver:
 
     def _forget(self) -> None:
         joints = self.hand.joint_count
-        self.fault, self._start, self._cycles = None, None, 0
+        self.fault, self._start, self._cycles, self._limp = None, None, 0, False
         self._units, self._fresh = np.zeros(joints), np.zeros(FRAMES, dtype=bool)
         self._position = self._velocity = np.full(joints, np.nan)
         self._effort, self._time = np.zeros(joints), np.nan
@@ -67,6 +69,7 @@ class AllegroDriver:
 
     def connect(self) -> None:
         """See `HandDriver.connect`. Torques are zero until the first `write`."""
+        self._close()
         self._forget()
         config = self.config
         try:
@@ -76,7 +79,7 @@ class AllegroDriver:
         except (can.CanError, OSError) as error:
             raise BusError(
                 f"CAN {config.interface}:{config.channel} cannot be opened ({error}): plug the "
-                "adapter in, then: ip link set can0 up type can bitrate 1000000"
+                "adapter in, then: ip link set can0 up type can bitrate 1000000 restart-ms 20"
             ) from error
         try:
             self._identify()
@@ -159,6 +162,10 @@ class AllegroDriver:
             self._fresh[finger] = True
         elif number == protocol.INFORMATION:
             self._judge(message.data[6], message.data[5])
+            if not message.data[6] & SERVOS_ON and self.fault is None:
+                self.fault = RestartNeededError(
+                    "the hand's servos are off, by itself or another program: it is started anew"
+                )
         elif number == protocol.ERROR_V5:
             self._fail(f"error frame {bytes(message.data).hex()}")
 
@@ -176,10 +183,11 @@ class AllegroDriver:
     def _estimate(self) -> HandState:
         """Positions as read; velocities by filtered differences."""
         now = self._clock()
-        position = self.hand.from_order(self._units * self._version.radians, ORDER)
-        if self._start is None:
+        position = self.hand.from_order(self._units * self._version.radians, ORDER) - self._zero
+        if not (self._limp or (self._start and self._start.begun)):
             step = self.config.soft_start_speed * self.period
             self._start = SoftStart(position, step)
+        if np.isnan(self._time):
             self._velocity = np.zeros(len(position))
         elif now > self._time:
             share = min(1.0, (now - self._time) / self.config.velocity_filter)
@@ -218,23 +226,34 @@ class AllegroDriver:
             self._send(message)
         self._effort = self.hand.from_order(units / self._scale, ORDER)
 
+    def relax(self) -> None:
+        """See `HandDriver.relax`. Servos stay on: a V5 tells positions only then."""
+        self._limp, self._start = True, None
+        self._send_torque(np.zeros(self.hand.joint_count))
+
     def clear_fault(self) -> None:
         """See `HandDriver.clear_fault`: the servos were switched off, which is all it takes."""
 
     def disconnect(self) -> None:
-        """See `HandDriver.disconnect`. Zero torque first: a V5 keeps its last one for ever."""
-        if self._bus is None:
-            return
+        """See `HandDriver.disconnect`."""
+        self.abandon()
+        self._close()
+
+    def abandon(self) -> None:
+        """See `HandDriver.abandon`: without positions there is no holding, so it goes limp.
+
+        Zero torque first: a V5 keeps its last one for ever. The bus stays open, for the next try.
+        """
+        self._start = None
         with suppress(BusError):  # the guard tries once more
             self._send_torque(np.zeros(self.hand.joint_count))
             self._send(protocol.frame(protocol.SERVO_OFF))
-        _end_guard(self._guard)
-        self._bus.shutdown()
-        self._bus = self._guard = self._start = None
 
-    def abandon(self) -> None:
-        """See `HandDriver.abandon`: without positions there is no holding, so it goes limp."""
-        self.disconnect()
+    def _close(self) -> None:
+        _end_guard(self._guard)
+        if self._bus is not None:
+            self._bus.shutdown()
+        self._bus = self._guard = None
 
     def _send(self, message: can.Message) -> None:
         if self._bus is None:

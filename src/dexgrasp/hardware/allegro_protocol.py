@@ -2,6 +2,13 @@
 
 Sources: simlabrobotics/allegro_hand_ros_v4 (candrv), Wonikrobotics-git/allegro_hand_ros2 and
 allegro_hand_ros2_v5. 1 Mbit/s, 11-bit identifiers, message number << 2, little-endian.
+
+The answer to `INFORMATION` is, byte by byte, hardware (2), firmware (2), 0 for a right hand,
+temperature in C, and a status: bit 0 servos on, bit 1 fault of high temperature, bit 2 fault of
+internal communication (simlabrobotics/allegro_hand_ros_v4, AllegroHandDrv.cpp, which reads just
+these). That is V4's. Of a V5 the vendor's own code reads versions and bit 0 alone
+(Wonikrobotics-git/allegro_hand_ros2_v5, AllegroHandDrv.cpp; allegrohand.com, V5 CAN protocol); bits
+1 and 2 count as faults there too, so that a hand which means the same by them is not overlooked.
 """
 
 from __future__ import annotations
@@ -98,7 +105,7 @@ def period_frame(milliseconds: int) -> can.Message:
 
 
 def information_frame(identity: Identity, status: int) -> can.Message:
-    """The answer to `INFORMATION`. status: bit 0 servos on, 1 too hot, 2 internal fault."""
+    """The answer to `INFORMATION`; bits of `status`: see the module."""
     data = struct.pack(
         "<HHBBB", identity.hardware, identity.firmware, not identity.right,
         int(identity.temperature), status,

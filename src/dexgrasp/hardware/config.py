@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from dexgrasp.config import load_config, resource_path
 from dexgrasp.errors import ConfigError, UnknownNameError
+from dexgrasp.hands import HandModel
+from dexgrasp.hands.calibration import Calibration
+from dexgrasp.types import Array
 
 Positive = Annotated[float, Field(gt=0.0)]
 
@@ -47,6 +52,7 @@ class LeapConfig(Strict):
     torque_constant: Positive
     watchdog: Annotated[float, Field(ge=0.02, le=2.54)]
     soft_start_speed: Positive
+    calibration: str | None
     link: LinkConfig
 
 
@@ -63,6 +69,7 @@ class AllegroConfig(Strict):
     torque_limit: Positive
     gravity: tuple[float, float, float]
     soft_start_speed: Positive
+    calibration: str | None
     link: LinkConfig
 
 
@@ -95,6 +102,17 @@ def with_port(config: LeapConfig | AllegroConfig, port: str | None):
         return config
     place = "port" if isinstance(config, LeapConfig) else "channel"
     return config.model_copy(update={place: port})
+
+
+def load_calibration(path: str | None, hand: HandModel) -> Calibration | None:
+    """The file of `calibration` in `config/hardware`; None without one. Raises ConfigError."""
+    return Calibration.load(Path(path), hand.name, hand.joint_names) if path else None
+
+
+def load_zeros(path: str | None, hand: HandModel) -> Array:
+    """(J,) [rad] of that file, which encoders read beyond the truth. Raises ConfigError."""
+    found = load_calibration(path, hand)
+    return np.zeros(hand.joint_count) if found is None else found.column("zero")
 
 
 def load_hardware(hand: str) -> LeapConfig | AllegroConfig:

@@ -74,9 +74,13 @@ class HandDriver(Protocol):
     def write(self, target: Array) -> Array:
         """Drive to `target` (J,) [rad]; returns what was sent after limits and soft start.
 
-        Raises `fault` while there is one, HandError before the first full read and for a
-        target that is not finite, and BusError.
+        Raises `fault` while there is one, HandError before the first full read, after `relax`
+        and for a target that is not finite, and BusError.
         """
+        ...
+
+    def relax(self) -> None:
+        """Let the fingers go limp while `read` goes on; only `connect` ends it. Raises BusError."""
         ...
 
     def disconnect(self) -> None:
@@ -84,7 +88,10 @@ class HandDriver(Protocol):
         ...
 
     def abandon(self) -> None:
-        """Close the bus of a hand that is lost, which holds if it can; never raises."""
+        """Let a hand that is lost hold, if it can by itself, else go limp; never raises.
+
+        Called again and again until the hand is found: what is said now may be lost, too.
+        """
         ...
 
     def clear_fault(self) -> None:
@@ -93,16 +100,19 @@ class HandDriver(Protocol):
 
 
 class SoftStart:
-    """Lets targets leave the position of the first reading at `step` [rad] per call, no faster.
+    """Lets targets leave `position` (J,) [rad] at `step` [rad] per call, no faster.
 
     It ends when it has come within `CLOSE` of a target; who commands has limits of his own then.
+    begun: whether there was a target; until then the position should be that of the last reading.
     """
 
     def __init__(self, position: Array, step: float) -> None:
+        self.begun = False
         self._last, self._step, self._over = position.copy(), step, False
 
     def limit(self, target: Array) -> Array:
         """What to send instead of `target` (J,) [rad]."""
+        self.begun = True
         if self._over:
             return target
         move = target - self._last
@@ -116,12 +126,12 @@ def admitted(
 ) -> Array:
     """(J,) [rad] what may be sent for `target`; raises what `HandDriver.write` does.
 
-    start: of the first full read, None before it.
+    start: of the first full read, None before it and while the hand is meant to be limp.
     """
     if fault is not None:
         raise fault
     if start is None:
-        raise HandError("a command before the first full read was refused")
+        raise HandError("a command before the first full read, or to a limp hand, was refused")
     if not np.isfinite(target).all():
         raise HandError("a target that is not finite was refused")
     return start.limit(hand.clip(np.asarray(target, dtype=float)))

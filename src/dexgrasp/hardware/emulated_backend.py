@@ -37,7 +37,7 @@ class EmulatedBackend(MujocoBackend):
     """
 
     def __init__(self, hand: HandModel, config: SimulationConfig, seed: int = 0) -> None:
-        settings = load_hardware(hand.name)
+        settings = load_hardware(hand.name).model_copy(update={"calibration": None})
         self._elapsed = 0.0
         effort = float(hand.effort_limit.max())
         if isinstance(settings, LeapConfig):

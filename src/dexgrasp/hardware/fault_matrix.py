@@ -13,15 +13,20 @@ import numpy as np
 from dexgrasp.hardware import dynamixel as dxl
 from dexgrasp.hardware.emulation import EmulatedAllegro, EmulatedLeap
 from dexgrasp.hardware.emulation.rig import AllegroRig, LeapRig, run
+from dexgrasp.types import Array
 
 SITUATIONS = ("idle", "moving", "in contact")
 SAFE_AFTER = 0.1  # [s]
 WATCHED = 0.6  # [s] for which the joints are watched then
 SAMPLE = 0.02  # [s]
-PATIENT = 0.03  # [s] of wall clock until an answer counts as lost
-FASTER, RESTING = 0.1, 0.05  # [rad/s] joints may still become once safe, and have at the end
+STARTING = 1.0  # [s] of wall clock until an answer counts as lost while the hand is connected
+PATIENT = 0.03  # [s] the same later
+RESTING = 0.05  # [rad/s] joints may have at the end
+HOLD = 0.1  # [rad] within which a joint stays that its motor holds
+TICK, UNIT = 0.001, 0.001  # [rad], [Nm] of what a bus rounds
 OVERLOAD, OVERHEATED = 1 << 5, 1 << 2
-SILENCE = "host silent"
+SILENCE, FOR_GOOD = "host silent", "BUS-OFF for good"
+RESTART = 0.02  # [s], restart-ms of the adapter
 LEAP_FAULTS: dict[str, tuple[Callable[[EmulatedLeap], object], str]] = {
     "power loss": (lambda hand: hand.switch_power(False), "read of address"),
     "every answer lost": (lambda hand: setattr(hand.line.faults, "lose", -1), "read of address"),
@@ -38,7 +43,9 @@ LEAP_FAULTS: dict[str, tuple[Callable[[EmulatedLeap], object], str]] = {
 ALLEGRO_FAULTS: dict[str, tuple[Callable[[EmulatedAllegro], object], str]] = {
     "power loss": (lambda hand: hand.switch_power(False), "stopped coming"),
     "positions stop": (lambda hand: setattr(hand, "stale", True), "stopped coming"),
-    "BUS-OFF": (lambda hand: hand.go_bus_off(), "BUS-OFF"),
+    "BUS-OFF, adapter restarts": (lambda hand: hand.go_bus_off(RESTART), "BUS-OFF"),
+    FOR_GOOD: (lambda hand: hand.go_bus_off(), "BUS-OFF"),
+    "servos off": (lambda hand: setattr(hand, "servos", False), "servos are off"),
     "hand too hot": (lambda hand: setattr(hand, "faults", 2), "too hot"),
     "internal fault": (lambda hand: setattr(hand, "faults", 4), "internal"),
 }
@@ -48,15 +55,19 @@ ALLEGRO_FAULTS: dict[str, tuple[Callable[[EmulatedAllegro], object], str]] = {
 class Outcome:
     """What a fault came to.
 
-    safe: from `SAFE_AFTER` on nothing drove the joints, which came to rest, unless the hand
-    obeys again; none went beyond its limits.  told: `words`, what the link said after
-    `SAFE_AFTER`, were the right ones.  ended: `obeys` again, `latched`, or `searching`.
+    safe: from `SAFE_AFTER` on every motor is limp, or its own goal stands and its joint stays
+    within `HOLD` of where it was then, unless the hand obeys again; and all came to rest, unless
+    it does. Motors that know only torques must be limp: a constant torque holds nothing.
+    inside: at no time a command, torque or joint was beyond its limits.  told: `words`, what the
+    link said after `SAFE_AFTER`, were the right ones.  ended: `obeys` again, `latched`, or
+    `searching`.
     """
 
     hand: str
     fault: str
     situation: str
     safe: bool = False
+    inside: bool = False
     told: bool = False
     ended: str = ""
     words: str = ""
@@ -66,10 +77,10 @@ def inject(hand: str, fault: str, situation: str) -> Outcome:
     """Try one fault of `LEAP_FAULTS` or `ALLEGRO_FAULTS` on `leap` or `allegro`."""
     changes = {"soft_start_speed": 3.0}
     if hand == "leap":
-        rig: LeapRig | AllegroRig = LeapRig(changes | {"answer_timeout": PATIENT})
+        rig: LeapRig | AllegroRig = LeapRig(changes)
         break_it, words = LEAP_FAULTS[fault]
     else:
-        rig = AllegroRig(changes=changes | {"grace": PATIENT})
+        rig = AllegroRig(changes=changes | {"grace": STARTING})
         break_it, words = ALLEGRO_FAULTS[fault]
     try:
         rig.link.open()
@@ -83,25 +94,56 @@ def _watch(rig: LeapRig | AllegroRig, outcome: Outcome, break_it: Callable, word
     rig.joints.blocked[:] = touching
     goal = rig.hand.postures["open" if outcome.situation == "idle" else "power"]
     run(rig, goal, 0.12 if moving else 0.4)
+    rig.hurry(PATIENT)
     break_it(rig.emulator)
     silent = outcome.fault == SILENCE
     go_on = rig.wait if silent else lambda duration: run(rig, goal, duration)
-    go_on(SAFE_AFTER)
-    told, speeds = rig.link.words, [_speed(rig)]
+    inside = [_inside(rig)]
+    for _ in range(round(SAFE_AFTER / SAMPLE)):
+        go_on(SAMPLE)
+        inside.append(_inside(rig))
+    told, place, held = rig.link.words, rig.joints.position.copy(), _goal(rig)
+    safe = [_harmless(rig, place, held, silent)]
     for _ in range(round(WATCHED / SAMPLE)):
         go_on(SAMPLE)
-        speeds.append(_speed(rig))
+        safe.append(_harmless(rig, place, held, silent))
+        inside.append(_inside(rig))
+    obeys = _obeys(rig) and not silent
+    at_rest = obeys or bool(np.abs(rig.joints.velocity).max() < RESTING)
     if silent:  # a host that comes back is told what its silence has done
         run(rig, goal, SAFE_AFTER)
         told = rig.link.words
-    inside = np.array_equal(rig.joints.position, rig.hand.clip(rig.joints.position))
-    obeys = rig.link.connected and rig.link.fault is None
-    outcome.ended = "latched" if rig.link.fault else "obeys" if obeys else "searching"
-    at_rest = max(speeds) < speeds[0] + FASTER and speeds[-1] < RESTING
-    outcome.safe = inside and (outcome.ended == "obeys" or at_rest)
+    outcome.ended = "latched" if rig.link.fault else "obeys" if _obeys(rig) else "searching"
+    outcome.safe, outcome.inside = all(safe) and at_rest, all(inside)
     outcome.told, outcome.words = words in told, told
     return outcome
 
 
-def _speed(rig: LeapRig | AllegroRig) -> float:
-    return float(np.abs(rig.joints.velocity).max())
+def _obeys(rig: LeapRig | AllegroRig) -> bool:
+    return rig.link.connected and rig.link.fault is None and rig.driver.fault is None
+
+
+def _goal(rig: LeapRig | AllegroRig) -> Array | None:
+    """(J,) [rad] that motors hold by themselves; None for those that know only torques."""
+    return rig.emulator.goal if isinstance(rig, LeapRig) else None
+
+
+def _harmless(rig: LeapRig | AllegroRig, place: Array, held: Array | None, silent: bool) -> bool:
+    """Whether the hand obeys, or each motor is limp, or keeps its joint near `place`."""
+    joints = rig.joints  # brings the torques up to date, too
+    fine = np.abs(rig.emulator.torque) <= joints.friction
+    goal = _goal(rig)
+    if goal is not None and held is not None:
+        fine |= (goal == held) & (np.abs(joints.position - place) < HOLD)
+    return bool(fine.all()) or (_obeys(rig) and not silent)
+
+
+def _inside(rig: LeapRig | AllegroRig) -> bool:
+    """Whether joints, goals and torques are within their limits."""
+    position, goal = rig.joints.position, _goal(rig)
+    angles = [position] if goal is None else [position, goal]
+    lower, upper = rig.hand.joint_lower - TICK, rig.hand.joint_upper + TICK
+    return bool(
+        all(((lower <= angle) & (angle <= upper)).all() for angle in angles)
+        and (np.abs(rig.emulator.torque) <= rig.strongest + UNIT).all()
+    )

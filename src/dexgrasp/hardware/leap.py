@@ -10,7 +10,7 @@ import numpy as np
 
 from dexgrasp.hands import HandModel
 from dexgrasp.hardware import dynamixel as dxl
-from dexgrasp.hardware.config import LeapConfig
+from dexgrasp.hardware.config import LeapConfig, load_zeros
 from dexgrasp.hardware.driver import (
     BusError,
     HandError,
@@ -29,7 +29,7 @@ STATE_ADDRESS, STATE_LENGTH = dxl.PRESENT_CURRENT.address, 10
 
 
 class LeapDriver:
-    """`HandDriver` of a LEAP hand. `clock`: of the states [s]."""
+    """`HandDriver` of a LEAP hand. `clock`: of the states [s]. Raises ConfigError."""
 
     def __init__(
         self, hand: HandModel, config: LeapConfig, clock: Callable[[], float] = time.monotonic
@@ -41,13 +41,15 @@ class LeapDriver:
         self.fault: HandError | None = None
         self.bus = dxl.DynamixelBus(config.port, config.baud, config.ids)
         self._clock = clock
+        self._zero = load_zeros(config.calibration, hand)
         self._start: SoftStart | None = None
+        self._limp = False
         self._reads = 0
         self._temperature = self._voltage = np.full(hand.joint_count, np.nan)
 
     def connect(self) -> None:
         """See `HandDriver.connect`."""
-        self.fault, self._start, self._reads = None, None, 0
+        self.fault, self._start, self._reads, self._limp = None, None, 0, False
         self.bus.open()
         self.bus.hurry(max(dxl.CALM, self.config.answer_timeout))
         try:
@@ -124,10 +126,11 @@ class LeapDriver:
         block = self.bus.read_block(STATE_ADDRESS, STATE_LENGTH)
         now = self._clock()
         position = self._joints(_column(block, POSITION, "<i4") * 2.0 * np.pi / dxl.TICKS)
+        position -= self._zero
         self._reads += 1
         if self._reads % SLOW_EVERY == 0:
             self._look_around(self._reads // SLOW_EVERY)
-        if self._start is None:
+        if not (self._limp or (self._start and self._start.begun)):
             step = self.config.soft_start_speed * self.period
             self._start = SoftStart(position, step)
         velocity = _column(block, VELOCITY, "<i4") * dxl.VELOCITY_UNIT
@@ -158,7 +161,7 @@ class LeapDriver:
             if turn % 2 == 0:
                 block = self.bus.read_block(dxl.TORQUE_ENABLE.address, 7)
                 self._look_for_errors(block[:, 6])
-                if self.fault is None and not block[:, 0].all():
+                if self.fault is None and not (self._limp or block[:, 0].all()):
                     self._note("lost their torque", block[:, 0] == 0)
             elif turn % 4 == 1:
                 tripped = self.bus.read(dxl.WATCHDOG, tries=1) < 0
@@ -191,10 +194,16 @@ class LeapDriver:
     def write(self, target: Array) -> Array:
         """See `HandDriver.write`."""
         wanted = admitted(self.hand, target, self._start, self.fault)
-        encoder = self.hand.to_order(wanted, ORDER)
+        encoder = self.hand.to_order(wanted + self._zero, ORDER)
         ticks = np.rint(encoder * dxl.TICKS / (2.0 * np.pi)).astype(int)
         self.bus.write(dxl.GOAL_POSITION, ticks)
-        return self._joints(ticks * 2.0 * np.pi / dxl.TICKS)
+        return self._joints(ticks * 2.0 * np.pi / dxl.TICKS) - self._zero
+
+    def relax(self) -> None:
+        """See `HandDriver.relax`. Without torque the watchdog has nothing to guard."""
+        self._limp, self._start = True, None
+        self.bus.write_checked(dxl.WATCHDOG, 0, "clearing the watchdog")
+        self.bus.write_checked(dxl.TORQUE_ENABLE, 0, "torque off")
 
     def clear_fault(self) -> None:
         """See `HandDriver.clear_fault`: motors in fault are rebooted, and go limp."""

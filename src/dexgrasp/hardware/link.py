@@ -145,8 +145,10 @@ class HandLink:
         self._wait = min(2.0 * self._wait, self.config.back_off[1])
 
     def _search(self) -> None:
-        busy = self._connecting is not None and self._connecting.is_alive()
-        if busy or self.fault is not None or self._clock() < self._retry_at:
+        if self._connecting is not None and self._connecting.is_alive():
+            return
+        self.driver.abandon()
+        if self.fault is not None or self._clock() < self._retry_at:
             return
         self._connecting = threading.Thread(target=self._connect, name="hand", daemon=True)
         self._connecting.start()

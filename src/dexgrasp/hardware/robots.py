@@ -20,6 +20,9 @@ from dexgrasp.simulation import BACKENDS, SimBackend, SimulationConfig, make_bac
 from dexgrasp.simulation.mujoco_backend import home_pose
 from dexgrasp.types import Array, Command, Contact, GroundTruth, ObjectPlacement, Observation
 
+SIMULATED = (*BACKENDS, "emulated")  # have a world: objects can be placed, the truth is known
+TOPIC_BASED = "topic_based"  # another program drives the hand; only the bridge can reach it
+HARDWARE_TYPES = (*SIMULATED, "physical_device", "mock_components", TOPIC_BASED)
 SIMULATED_PERIOD = 0.004  # [s] of a step; joint states at 250 Hz
 
 
@@ -37,7 +40,7 @@ class Robot:
 
 
 def make_robot(kind: str, hand: HandModel, config: SimulationConfig, seed: int = 0) -> Robot:
-    """A simulator by its name, or `emulated`, `physical_device`, `mock_components`.
+    """A robot of any hardware type but `TOPIC_BASED`.
 
     Raises UnknownNameError, ConfigError, and what `HandLink.open` raises.
     """
@@ -52,9 +55,7 @@ def make_robot(kind: str, hand: HandModel, config: SimulationConfig, seed: int =
         settings = load_hardware(hand.name)
         link = HandLink(make_driver(hand, settings), settings.link)
         return Robot(PhysicalBackend(hand, config, link), link.driver.period, False, link)
-    raise UnknownNameError(
-        "hardware type", kind, (*BACKENDS, "emulated", "physical_device", "mock_components")
-    )
+    raise UnknownNameError("hardware type", kind, set(HARDWARE_TYPES) - {TOPIC_BASED})
 
 
 def make_driver(

@@ -23,7 +23,7 @@ from tf2_msgs.msg import TFMessage
 from dexgrasp.errors import ExecutionError
 from dexgrasp.hands import HandModel
 from dexgrasp.hardware import HandLink
-from dexgrasp.hardware.robots import Robot, make_robot
+from dexgrasp.hardware.robots import TOPIC_BASED, Robot, make_robot
 from dexgrasp.simulation import SimulationConfig
 from dexgrasp.types import Array, Command, Observation
 from dexgrasp_nodes.cameras import Cameras
@@ -45,6 +45,7 @@ from dexgrasp_nodes.loop import Loop
 from dexgrasp_nodes.node_base import NotActiveError, StackNode, present, run_beside
 from dexgrasp_nodes.safety_node import SafetyNode
 from dexgrasp_nodes.streams import Stream
+from dexgrasp_nodes.topic_driver import topic_robot
 from dexgrasp_nodes.world import World
 from dexgrasp_nodes.world_services import WorldServices
 
@@ -55,12 +56,16 @@ TICK = 1e-6  # [s]; stamps are rounded
 
 
 class BridgeNode(StackNode):
-    """Bridge to a robot; parameter `ros2_control_hardware_type` chooses it (`make_robot`)."""
+    """Bridge to a robot; parameter `ros2_control_hardware_type` chooses it (`make_robot`).
+
+    `topics`: a file of `config/topics`, for the hardware type `topic_based`.
+    """
 
     def __init__(self, safety: SafetyNode) -> None:
         super().__init__("bridge")
         self.declare_parameter("hand", "allegro_right")
         self.declare_parameter("ros2_control_hardware_type", "mujoco")
+        self.declare_parameter("topics", "ros2_control")
         self.declare_parameter("simulation", "default")
         self.declare_parameter("seed", 0)
         self.declare_parameter("camera_rate", 12.0)
@@ -110,9 +115,11 @@ class BridgeNode(StackNode):
         hand = HandModel.load(value("hand").value)
         self._hand = hand
         self._config = SimulationConfig.load(value("simulation").value)
-        robot = make_robot(
-            value("ros2_control_hardware_type").value, hand, self._config, value("seed").value
-        )
+        kind = value("ros2_control_hardware_type").value
+        if kind == TOPIC_BASED:
+            robot = topic_robot(self, hand, self._config, value("topics").value)
+        else:
+            robot = make_robot(kind, hand, self._config, value("seed").value)
         self._robot = robot
         observation = robot.backend.observe()
         self._controller = HandController(self, hand, observation.joint_position[0])

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import rclpy
 from dexgrasp_interfaces.action import PickObject
@@ -87,7 +87,8 @@ class DemoNode(Node):
         self._pick = GoalClient(self, PickObject, "pick_object")
         self.create_subscription(TrialReport, "trial_reports", self._on_report, 10)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50)
-        self.create_subscription(Image, "overview/image", self._on_image, qos_profile_sensor_data)
+        self.photo_topic: str = self.declare_parameter("photo_topic", "overview/image").value
+        self.create_subscription(Image, self.photo_topic, self._on_image, qos_profile_sensor_data)
 
     def _on_report(self, message: TrialReport) -> None:
         if message.finished:
@@ -210,6 +211,9 @@ class DemoNode(Node):
             raise DemoError(f"{words} (nodes alive: {alive or 'none'})")
 
 
+Client = TypeVar("Client", bound=DemoNode)
+
+
 def check_objects(names: list[str]) -> None:
     """Raise UnknownNameError for a name that is neither in the catalogue nor a file."""
     known = object_names()
@@ -245,23 +249,33 @@ def run_trial(node: DemoNode, name: str, board: TrialBoard) -> TrialResult:
     name = Path(name).stem
     result, report = node.pick(lambda phase: board.running(name, phase))
     if report is not None and not node.film.frames:
-        node.get_logger().warning("no pictures: nothing came on overview/image")
+        node.get_logger().warning(f"no pictures: nothing came on {node.photo_topic}")
     return trial_result(name, node.hand, node.seed, result, report)
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the demo and exit with its code."""
+    run_client("demo", DemoNode, run_demo, args)
+
+
+def run_client(
+    name: str, make: Callable[[], Client], work: Callable[[Client], bool], args: list[str] | None
+) -> None:
+    """Let a client of the stack do its work, and exit with the code that the module tells.
+
+    name: who complains on stderr.
+    """
     os.nice(BACKGROUND)
     rclpy.init(args=args)
-    node = DemoNode()
+    node = make()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     spinning = threading.Thread(target=_spin, args=(executor, node), daemon=True)
     spinning.start()
     try:
-        code = 0 if run_demo(node) else 1
+        code = 0 if work(node) else 1
     except (DemoError, DexgraspError) as error:
-        print(f"demo: {error}", file=sys.stderr, flush=True)
+        print(f"{name}: {error}", file=sys.stderr, flush=True)
         code = 2
     except KeyboardInterrupt:
         code = 130

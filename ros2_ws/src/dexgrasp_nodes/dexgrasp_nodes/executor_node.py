@@ -25,6 +25,8 @@ from dexgrasp.execution import ExecutionConfig, GraspExecutor, Phase
 from dexgrasp.execution.delivery import Held, PhasedMotion
 from dexgrasp.execution.safety_config import SafetyLimits
 from dexgrasp.hands import HandModel
+from dexgrasp.hands.calibration import Calibration
+from dexgrasp.hardware.config import load_calibration, load_hardware
 from dexgrasp.types import Command, GraspSet
 from dexgrasp_nodes.conversions import WORLD_FRAME, grasps_from_msgs
 from dexgrasp_nodes.executor_report import ExecutorReport
@@ -47,12 +49,14 @@ class ExecutorNode(StackNode):
 
     `executor/state`: see ExecutorState.msg. Parameters: `execution` and `safety`, files of
     `config/execution`; `controller`; `control_rate` [Hz]; `table_half_size` [m], within which
-    objects may be placed.
+    objects may be placed; `ros2_control_hardware_type`: a `physical_device` is felt with the
+    calibration of `config/hardware`.
     """
 
     def __init__(self) -> None:
         super().__init__("executor")
         self.declare_parameter("hand", "allegro_right")
+        self.declare_parameter("ros2_control_hardware_type", "mujoco")
         self.declare_parameter("execution", "default")
         self.declare_parameter("safety", "safety")
         self.declare_parameter("controller", "reactive")
@@ -96,11 +100,17 @@ class ExecutorNode(StackNode):
             SafetyLimits.load(value("safety").value),
             np.array(value("table_half_size").value),
             lambda: self.get_clock().now().nanoseconds * 1e-9,
+            self._calibration(),
         )
         self._place.rehearse()
         self._link.attach(hand)
         simulated = value("use_sim_time").value
         self._lost_after = SIMULATION_LOST_AFTER if simulated else STATE_LOST_AFTER
+
+    def _calibration(self) -> Calibration | None:
+        if self.get_parameter("ros2_control_hardware_type").value != "physical_device":
+            return None
+        return load_calibration(load_hardware(self._hand.name).calibration, self._hand)
 
     def start(self) -> None:
         """Start the control loop."""

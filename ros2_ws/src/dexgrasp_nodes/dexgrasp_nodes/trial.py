@@ -30,6 +30,7 @@ from dexgrasp.execution.delivery import (
 )
 from dexgrasp.execution.safety_config import REJECTIONS, SafetyLimits
 from dexgrasp.hands import HandModel
+from dexgrasp.hands.calibration import Calibration
 from dexgrasp.types import Array, Command, GraspSet, Observation
 from dexgrasp_nodes.conversions import WORLD_FRAME, pose_from_msg, seconds_from_stamp
 from dexgrasp_nodes.hand_link import HandLink
@@ -163,7 +164,7 @@ class Workplace:
     """What machines are made for.
 
     table: (2,) half its size about the world's origin [m].  clock: ROS time [s], that of the
-    stamps, in simulation and on a robot.
+    stamps, in simulation and on a robot.  calibration: of a real hand, if it has one.
     """
 
     hand: HandModel
@@ -172,6 +173,7 @@ class Workplace:
     limits: SafetyLimits
     table: Array
     clock: Callable[[], float]
+    calibration: Calibration | None = None
 
     def rehearse(self) -> None:
         """Step through a grasp that is none: code that was compiled is loaded before it is needed.
@@ -183,14 +185,14 @@ class Workplace:
         nowhere = np.full((1, len(hand.finger_names), 3), np.nan)
         grasp = GraspSet(hand.name, WORLD_FRAME, pose, unit, joints, joints, joints, nowhere,
                          nowhere, np.ones(1), ("",), "")  # fmt: skip
-        machine = GraspExecutor(hand, self.config, 1, self.controller)
+        machine = GraspExecutor(hand, self.config, 1, self.controller, self.calibration)
         machine.start(grasp)
         still = np.zeros(joints.shape)
         machine.step(Observation(np.zeros(1), joints, still, still, pose, nowhere[..., 0]))
 
     def grasping(self, request: ExecuteGrasp.Goal, grasps: GraspSet) -> GraspExecutor:
         """A grasp. Raises GraspError, ExecutionError."""
-        machine = GraspExecutor(self.hand, self.config, 1, self.controller)
+        machine = GraspExecutor(self.hand, self.config, 1, self.controller, self.calibration)
         if isinstance(machine.controller, Learned):
             machine.controller.clock = self.clock
         machine.start(grasps, place_back=request.place_back)

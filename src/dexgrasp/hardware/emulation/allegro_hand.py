@@ -27,7 +27,8 @@ class EmulatedAllegro:
 
     joints: what `advance` moves; in `real_time` that happens by itself.
     identity: what it says of itself.
-    powered, bus_off, stale: for tests. bus_off: no frame passes.  stale: no positions come.
+    powered, bus_off, stale: for tests. bus_off: no frame passes for so long [s].  stale: no
+    positions come.  torque: (J,) [Nm] that the motors gave last.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class EmulatedAllegro:
         self.version = VERSIONS[config.version]
         serial = SERIALS[config.version]
         self.identity = Identity(0x0401, 0x0301, True, 35.0, serial, serial[2])
-        self.powered, self.stale, self.bus_off = True, False, False
+        self.powered, self.stale, self.bus_off = True, False, 0.0
+        self.torque = np.zeros(hand.joint_count)
         self.faults = 0  # bits of the status
         self.servos = False
         self.log: list[int] = []  # message numbers that came, for tests
@@ -80,13 +82,15 @@ class EmulatedAllegro:
         """
         with self._lock:
             self.obey()
+            self.bus_off = max(0.0, self.bus_off - dt)
             self._position = position
             self._since += dt
             if self._stream and self._since >= self._stream - 1e-9:
                 self._since = 0.0
                 self._send_positions()
-        torque = self.hand.from_order(self._units / self.version.scale, ORDER)
-        return torque if self.powered and self.servos else np.zeros(16)
+        drives = float(self.powered and self.servos)
+        self.torque = drives * self.hand.from_order(self._units / self.version.scale, ORDER)
+        return self.torque
 
     def place(self, position: Array) -> None:
         """Put the fingers to `position` (J,) [rad], by hand so to speak."""
@@ -96,7 +100,8 @@ class EmulatedAllegro:
                 self.joints.position = position.copy()
 
     def _send_positions(self) -> None:
-        if not (self.powered and self.servos) or self.bus_off or self.stale:
+        silent = self.version.number == 5 and not self.servos  # a V4 may go on: facts are of V5
+        if not self.powered or silent or self.bus_off or self.stale:
             return
         units = np.rint(self.hand.to_order(self._position, ORDER) / self.version.radians)
         for message in protocol.position_frames(units.astype(int)):
@@ -132,9 +137,12 @@ class EmulatedAllegro:
         elif number == protocol.SERIAL:
             self._bus.send(protocol.frame(number, self.identity.serial.encode()))
 
-    def go_bus_off(self) -> None:
-        """Break the bus: adapters report it by an error frame, then no frame passes."""
-        self.bus_off = True
+    def go_bus_off(self, duration: float = np.inf) -> None:
+        """Break the bus: adapters report it by an error frame, then no frame passes.
+
+        duration: until the adapter takes part again, as with `restart-ms` of SocketCAN [s].
+        """
+        self.bus_off = duration
         self._bus.send(can.Message(arbitration_id=protocol.BUS_OFF, is_error_frame=True))
 
     def switch_power(self, on: bool) -> None:

@@ -15,6 +15,7 @@ class FreeJoints:
     """J joints of `hand` in the canonical order.
 
     position [rad], velocity [rad/s], inertia [kg m2], friction [Nm]: (J,).
+    load: (J,) [Nm] that pull at the joints besides the motors, such as a cable.
     blocked: (J,) bool; a blocked joint stays where it is, as with an object in the way.
     """
 
@@ -24,11 +25,12 @@ class FreeJoints:
         self.friction = hand.joint_friction.copy()
         self.position = hand.postures["open"].copy()
         self.velocity = np.zeros(hand.joint_count)
+        self.load = np.zeros(hand.joint_count)
         self.blocked = np.zeros(hand.joint_count, dtype=bool)
 
     def step(self, torque: Array) -> None:
         """Advance by `STEP` under motor torques (J,) [Nm]."""
-        free = self.velocity + STEP * torque / self.inertia
+        free = self.velocity + STEP * (torque + self.load) / self.inertia
         stopping = STEP * self.friction / self.inertia
         velocity = np.sign(free) * np.maximum(np.abs(free) - stopping, 0.0)
         velocity[self.blocked] = 0.0

@@ -9,10 +9,11 @@ from collections.abc import Callable
 import numpy as np
 
 from dexgrasp.hands import HandModel
+from dexgrasp.hardware import dynamixel as dxl
 from dexgrasp.hardware.config import LeapConfig
 from dexgrasp.hardware.emulation.dynamixel_port import DynamixelPort
 from dexgrasp.hardware.emulation.joints import STEP, FreeJoints
-from dexgrasp.hardware.emulation.xc330 import Motors, Servo
+from dexgrasp.hardware.emulation.xc330 import RADIANS, Motors, Servo
 from dexgrasp.types import Array
 
 ORDER = "dynamixel"
@@ -23,6 +24,7 @@ class EmulatedLeap:
     """A hand on the serial port `port`; the unmodified SDK talks to it.
 
     joints: move in the time of `clock`; None: something else moves them, by `drive`.
+    torque: (J,) [Nm] that the motors gave last.
     motors, line.faults: for tests, to look at and to break. `lock` before touching them.
     """
 
@@ -38,6 +40,7 @@ class EmulatedLeap:
         self.lock = threading.RLock()
         self.motors = Motors(config.ids, config.baud, servo or Servo())
         self._clock, self._time = clock, clock()
+        self.torque = np.zeros(hand.joint_count)
         self.place(hand.postures["open"] if joints is None else joints.position)
         self.line = DynamixelPort(self.motors, self.catch_up, self.lock)
 
@@ -59,7 +62,14 @@ class EmulatedLeap:
             zero = self.hand.to_order(np.zeros_like(velocity), ORDER)
             turned = self.hand.to_order(velocity, ORDER) - zero
             torque = self.motors.torque(self.hand.to_order(position, ORDER), turned, dt)
-            return self.hand.from_order(torque + zero, ORDER)
+            self.torque = self.hand.from_order(torque + zero, ORDER)
+            return self.torque
+
+    @property
+    def goal(self) -> Array:
+        """(J,) [rad] where the motors are to go."""
+        with self.lock:
+            return self.hand.from_order(self.motors.get(dxl.GOAL_POSITION) * RADIANS, ORDER)
 
     def catch_up(self) -> None:
         """Let the joints move until now. Called ahead of each packet, and by tests."""

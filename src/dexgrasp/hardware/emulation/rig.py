@@ -56,6 +56,16 @@ class LeapRig:
         self.emulator.catch_up()
         return self.moving
 
+    @property
+    def strongest(self) -> float:
+        """The torque that the configuration allows [Nm]."""
+        return self.config.goal_current * self.config.torque_constant
+
+    def hurry(self, patience: float) -> None:
+        """Count an answer as lost after `patience` [s] of wall clock from now on."""
+        self.driver.config = self.config.model_copy(update={"answer_timeout": patience})
+        self.driver.bus.hurry(patience)
+
     def wait(self, duration: float) -> None:
         """Let time pass without a word on the bus, once all that was said is obeyed."""
         self.emulator.line.wait_for(self.driver.bus.written)
@@ -99,6 +109,15 @@ class AllegroRig:
     def joints(self) -> FreeJoints:
         """The joints as they are now."""
         return self.moving
+
+    @property
+    def strongest(self) -> float:
+        """The torque that the configuration allows [Nm]."""
+        return self.config.torque_limit
+
+    def hurry(self, patience: float) -> None:
+        """Count positions as lost after `patience` [s] of wall clock from now on."""
+        self.driver.config = self.config.model_copy(update={"grace": patience})
 
     def wait(self, duration: float) -> None:
         """Let time pass without a word of the driver's."""

@@ -43,10 +43,11 @@ def _image(pixels: np.ndarray, encoding: str, head: Header) -> Image:
 
 
 def picture_from_msg(message: Image) -> np.ndarray:
-    """(h, w, 3) uint8 of an `rgb8` image. Raises SceneError."""
-    if message.encoding != "rgb8":
-        raise SceneError(f"the image is {message.encoding!r}; rgb8 is needed")
-    return _pixels(message, np.dtype(np.uint8), 3)
+    """(h, w, 3) uint8 of an `rgb8` or `bgr8` image, red first. Raises SceneError."""
+    if message.encoding not in ("rgb8", "bgr8"):
+        raise SceneError(f"the image is {message.encoding!r}; known: bgr8, rgb8")
+    pixels = _pixels(message, np.dtype(np.uint8), 3)
+    return pixels if message.encoding == "rgb8" else pixels[..., ::-1]
 
 
 def depth_from_msg(message: Image) -> np.ndarray:
