@@ -17,7 +17,7 @@ from dexgrasp.hardware.emulated_backend import EmulatedBackend
 from dexgrasp.hardware.leap import LeapDriver
 from dexgrasp.hardware.link import HandLink
 from dexgrasp.simulation import BACKENDS, SimBackend, SimulationConfig, make_backend
-from dexgrasp.simulation.mujoco_backend import home_pose
+from dexgrasp.simulation.scene import home_pose
 from dexgrasp.types import Array, Command, Contact, GroundTruth, ObjectPlacement, Observation
 
 SIMULATED_PERIOD = 0.004  # [s] of a step; joint states at 250 Hz
@@ -37,10 +37,11 @@ class Robot:
 
 
 def make_robot(kind: str, hand: HandModel, config: SimulationConfig, seed: int = 0) -> Robot:
-    """A simulator by its name, or `emulated`, `physical_device`, `mock_components`.
+    """A simulator by its name (`isaac`: isaaclab), `emulated`, `physical_device`, `mock_components`.
 
     Raises UnknownNameError, ConfigError, and what `HandLink.open` raises.
     """
+    kind = "isaaclab" if kind == "isaac" else kind  # MoveIt's and Isaac's name for it
     if kind in BACKENDS:
         return Robot(make_backend(kind, hand, config, seed=seed), SIMULATED_PERIOD, sees=True)
     if kind == "mock_components":
@@ -53,7 +54,9 @@ def make_robot(kind: str, hand: HandModel, config: SimulationConfig, seed: int =
         link = HandLink(make_driver(hand, settings), settings.link)
         return Robot(PhysicalBackend(hand, config, link), link.driver.period, False, link)
     raise UnknownNameError(
-        "hardware type", kind, (*BACKENDS, "emulated", "physical_device", "mock_components")
+        "hardware type",
+        kind,
+        (*BACKENDS, "isaac", "emulated", "physical_device", "mock_components"),
     )
 
 

@@ -51,6 +51,15 @@ def finger_object_sensor(finger: str, index: int) -> str:
     return f"touch_{finger}_{object_body(index)}"
 
 
+def home_pose(hand: HandModel, config: SimulationConfig) -> Array:
+    """(4, 4) palm pose that the configuration calls home."""
+    approach, along = np.asarray(config.home_approach), np.asarray(config.home_fingers)
+    T_world_grasp = np.eye(4)
+    T_world_grasp[:3, :3] = np.stack([along, np.cross(approach, along), approach], axis=1)
+    T_world_grasp[:3, 3] = config.home_position
+    return T_world_grasp @ np.linalg.inv(hand.T_palm_grasp)
+
+
 def build_model(
     hand: HandModel, placements: Sequence[ObjectPlacement], config: SimulationConfig
 ) -> mujoco.MjModel:

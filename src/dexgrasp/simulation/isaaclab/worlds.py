@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import mujoco
 import numpy as np
 import torch
 import warp as wp
@@ -15,6 +16,7 @@ from isaaclab.sensors import CameraCfg, ContactSensorCfg
 from isaaclab.sim import PinholeCameraCfg, SimulationCfg, SimulationContext, UsdFileCfg
 from isaaclab.utils.configclass import configclass
 from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg, NewtonManager, NewtonShapeCfg
+from isaaclab_newton.physics.mjwarp_manager import NewtonMJWarpManager
 from isaaclab_newton.renderers import NewtonWarpRendererCfg
 from newton import JointType, ModelFlags
 
@@ -35,6 +37,7 @@ def _pull_wrist(
     stiffness: wp.vec2,
     damping: wp.vec2,
     limit: wp.vec2,
+    passive: wp.vec2,
     body_q: wp.array(dtype=wp.transform),
     body_qd: wp.array(dtype=wp.spatial_vector),
     body_com: wp.array(dtype=wp.vec3),
@@ -42,8 +45,9 @@ def _pull_wrist(
 ):
     """Cartesian servos from each palm to its goal, bounded on each axis of the goal's frame.
 
-    The damping proper is the solver's, implicit on the six degrees of freedom of the palm, as
-    in the MuJoCo scene; here its explicit part is taken out again of what was bounded.
+    Their damping is implicit as in the MuJoCo scene: the solver has it on the palm's six degrees
+    of freedom. The force that the solver itself makes of it, `passive` times the velocity, is
+    taken out again, so that what is left is bounded.
     """
     world = wp.tid()
     body = palm[world]
@@ -56,7 +60,8 @@ def _pull_wrist(
     error = wp.quat_inverse(turn) * wp.transform_get_rotation(pose)
     if error[3] < 0.0:
         error = -error
-    axis, angle = wp.vec3(0.0), float(0.0)
+    axis = wp.vec3(0.0)
+    angle = 0.0 * error[3]  # a variable of warp's, where a literal would be a constant
     sine = wp.length(wp.vec3(error[0], error[1], error[2]))
     if sine > 1.0e-9:
         angle = 2.0 * wp.atan2(sine, error[3])
@@ -65,8 +70,8 @@ def _pull_wrist(
     force = stiffness[0] * wp.quat_rotate_inv(turn, gap) - damping[0] * v
     torque = -stiffness[1] * angle * axis - damping[1] * w
     for i in range(3):
-        force[i] = wp.clamp(force[i], -limit[0], limit[0]) + damping[0] * v[i]
-        torque[i] = wp.clamp(torque[i], -limit[1], limit[1]) + damping[1] * w[i]
+        force[i] = wp.clamp(force[i], -limit[0], limit[0]) + passive[0] * v[i]
+        torque[i] = wp.clamp(torque[i], -limit[1], limit[1]) + passive[1] * w[i]
     force = wp.quat_rotate(turn, force)
     torque = wp.quat_rotate(turn, torque) - wp.cross(arm, force)
     body_f[body] = body_f[body] + wp.spatial_vector(force, torque)
@@ -90,13 +95,17 @@ class Worlds:
         self.recipe = recipe
         self.config = SimulationConfig.model_validate(recipe.config)
         self.device = "cuda:0" if torch.cuda.is_available() else "cpu"
+        # One world on a processor: MuJoCo proper steps it twenty times faster than its kernels do.
+        self.native = recipe.worlds == 1 and self.device == "cpu"
         SimulationContext.clear_instance()
         self.sim = SimulationContext(
             SimulationCfg(
-                device=self.device, dt=self.config.timestep, physics=_physics(self.config)
+                device=self.device,
+                dt=self.config.timestep,
+                physics=_physics(self.config, self.native),
             )
         )
-        self.scene = InteractiveScene(_scene(recipe, self.config))
+        self.scene = InteractiveScene(_scene(recipe, self.config, not self.native))
         self.robot = self.scene["hand"]
         self.objects = [self.scene[f"object_{i}"] for i in range(len(recipe.objects))]
         # Before the solver starts: on a GPU a graph is recorded that holds the callbacks.
@@ -112,8 +121,10 @@ class Worlds:
         self._joints, found = self.robot.find_joints(names, preserve_order=True)
         if list(found) != names:
             raise ValueError(f"IsaacLab has the joints {found}, the hand {names}")
-        self.touch = self.scene["touch"]
-        self._tips = [self.touch.sensor_names.index(tip) for tip in self.recipe.tips]
+        self._solver = NewtonManager._solver
+        if not self.native:
+            self.touch = self.scene["touch"]
+            self._tips = [self.touch.sensor_names.index(tip) for tip in self.recipe.tips]
         self.model = NewtonManager.get_model()
         self._bodies = {label: i for i, label in enumerate(self.model.body_label)}
         n, m = self.recipe.worlds, len(self.objects)
@@ -150,10 +161,9 @@ class Worlds:
         return np.array(dofs, dtype=int), base
 
     def _soften(self) -> None:
-        """The solver's options and the palm's damping, which USD has no words for."""
-        options = NewtonManager._solver.mjw_model.opt
-        if hasattr(options, "noslip_iterations"):
-            options.noslip_iterations = self.config.noslip_iterations
+        """The palm's damping, and what mujoco_warp 3.12 lacks: iterations against creep."""
+        if self.native:
+            self._solver.mj_model.opt.noslip_iterations = self.config.noslip_iterations
         self._set_damping(np.zeros_like(self._dofs, dtype=bool))
 
     def _set_damping(self, stuck: Array) -> None:
@@ -168,7 +178,10 @@ class Worlds:
         if not self._ready:
             return
         wrist = self.config.wrist
-        servo = [wp.vec2(*figure) for figure in (wrist.stiffness, wrist.damping, wrist.limit)]
+        # mujoco_warp 3.12 (passive.py) takes the first of a floating joint's dampings for all six.
+        passive = wrist.damping if self.native else (wrist.damping[0], wrist.damping[0])
+        figures = (wrist.stiffness, wrist.damping, wrist.limit, passive)
+        servo = [wp.vec2(*figure) for figure in figures]
         wp.launch(
             _pull_wrist,
             dim=self.recipe.worlds,
@@ -275,6 +288,9 @@ class Worlds:
                     sliding[shapes] = figure
             model.shape_material_mu.assign(sliding)
             change(ModelFlags.SHAPE_PROPERTIES)
+            if self.native:  # which Newton 1.6 forgets
+                shapes = self._solver.mjc_geom_to_newton_shape.numpy()[0]
+                self._solver.mj_model.geom_friction[:, 0] = sliding[shapes]
         if mass is not None:
             self._set_mass(mass)
         if push is not None:
@@ -295,10 +311,7 @@ class Worlds:
         data, n = self.robot.data, self.recipe.worlds
         poses = [_host(one.data.root_link_pose_w) for one in self.objects]
         speeds = [_host(one.data.root_com_vel_w)[:, :3] for one in self.objects]
-        net = _host(self.touch.data.net_forces_w)[:, self._tips]
-        by_object = np.zeros((n, len(self._tips), 0, 3))
-        if self.objects:
-            by_object = _host(self.touch.data.force_matrix_w)[:, self._tips]
+        net, by_object = self._felt_natively() if self.native else self._felt()
         return Snapshot(
             joint_position=_host(data.joint_pos)[:, self._joints],
             joint_velocity=_host(data.joint_vel)[:, self._joints],
@@ -309,11 +322,57 @@ class Worlds:
             finger_object_force=np.linalg.norm(by_object, axis=-1).sum(axis=-1),
         )
 
+    def _felt(self) -> tuple[Array, Array]:
+        """Forces on the tips from everything (N, F, 3), and from each object (N, F, M, 3) [N]."""
+        data = self.touch.data
+        net = _host(data.net_forces_w)[:, self._tips]
+        if not self.objects:
+            return net, np.zeros((*net.shape[:2], 0, 3))
+        return net, _host(data.force_matrix_w)[:, self._tips]
+
+    def _felt_natively(self) -> tuple[Array, Array]:
+        """The same from MuJoCo's contacts: IsaacLab 3.0's sensor reads mujoco_warp's alone."""
+        tips = [f"Hand/{tip}" for tip in self.recipe.tips]
+        net, by_object = np.zeros((1, len(tips), 3)), np.zeros((1, len(tips), len(self.objects), 3))
+        for first, second, _, _, force in self._native_contacts():
+            for body, other, sign in ((first, second, -1.0), (second, first, 1.0)):
+                if body in tips:
+                    net[0, tips.index(body)] += sign * force
+                    if other.startswith("object_"):
+                        index = int(other.removeprefix("object_"))
+                        by_object[0, tips.index(body), index] += sign * force
+        return net, by_object
+
+    def _native_contacts(self) -> list[tuple[str, str, Array, Array, Array]]:
+        """Two bodies, the point, the normal and the force on the second, in the world."""
+        model, data = self._solver.mj_model, self._solver.mj_data
+        shapes = self._solver.mjc_geom_to_newton_shape.numpy()[0]
+        found, wrench = [], np.zeros(6)
+        for i in range(data.ncon):
+            contact = data.contact[i]
+            bodies = self.model.shape_body.numpy()[shapes[contact.geom]]
+            names = [self._name(0, int(body)) for body in bodies]
+            mujoco.mj_contactForce(model, data, i, wrench)
+            axes = contact.frame.reshape(3, 3)
+            found.append((*names, contact.pos.copy(), axes[0].copy(), axes.T @ wrench[:3]))
+        return found
+
+    def _name(self, world: int, body: int) -> str:
+        """A body's name below its world, '' for the table."""
+        if body < 0:
+            return ""
+        return self.model.body_label[body].removeprefix(f"/World/envs/env_{world}/")
+
     def contacts(self, world: int) -> list[tuple[str, str, Array, Array, float]]:
         """Each contact of one world: two bodies by their prims' names, '' for the table.
 
         Then the point [m], the unit normal from the first body to the second, the force [N].
         """
+        if self.native:
+            return [
+                (first, second, point, normal, float(force @ normal))
+                for first, second, point, normal, force in self._native_contacts()
+            ]
         contacts = NewtonManager.get_contacts()
         count = int(contacts.rigid_contact_count.numpy()[0])
         shape_body, labels = self.model.shape_body.numpy(), self.model.body_label
@@ -324,7 +383,7 @@ class Worlds:
             bodies = [int(shape_body[shape]) for shape in shapes]
             if not any(b >= 0 and labels[b].startswith(place) for b in bodies):
                 continue
-            names = ["" if b < 0 else labels[b].removeprefix(place) for b in bodies]
+            names = [self._name(world, body) for body in bodies]
             point = contacts.rigid_contact_point0.numpy()[i]
             if bodies[0] >= 0:
                 point = _moved(body_q[bodies[0]], point)
@@ -359,8 +418,18 @@ def _moved(pose: Array, point: Array) -> Array:
     return pose[:3] + point + scalar * twice + np.cross(vector, twice)
 
 
-def _physics(config: SimulationConfig) -> NewtonCfg:
+class NewtonNativeManager(NewtonMJWarpManager):
+    """Newton with MuJoCo proper: IsaacLab 3.0 asks that one for buffers that it does not have."""
+
+    @classmethod
+    def _initialize_contacts(cls) -> None:
+        NewtonManager._contacts = None
+
+
+def _physics(config: SimulationConfig, native: bool) -> NewtonCfg:
     solver = MJWarpSolverCfg(
+        class_type=NewtonNativeManager if native else NewtonMJWarpManager,
+        use_mujoco_cpu=native,
         integrator="implicitfast",
         cone="elliptic",
         impratio=config.impratio,
@@ -372,7 +441,7 @@ def _physics(config: SimulationConfig) -> NewtonCfg:
     return NewtonCfg(solver_cfg=solver, default_shape_cfg=NewtonShapeCfg(margin=0.0, gap=0.0))
 
 
-def _scene(recipe: Recipe, config: SimulationConfig) -> InteractiveSceneCfg:
+def _scene(recipe: Recipe, config: SimulationConfig, touch: bool) -> InteractiveSceneCfg:
     """Every world at the origin: Newton's worlds do not touch each other."""
     parts: dict[str, Any] = {
         "table": AssetBaseCfg(prim_path=f"{ENV}/Table", spawn=UsdFileCfg(usd_path=recipe.table)),
@@ -384,9 +453,7 @@ def _scene(recipe: Recipe, config: SimulationConfig) -> InteractiveSceneCfg:
             ),
             # Gains, limits and friction are those of the file.
             actuators={
-                "servos": ImplicitActuatorCfg(
-                    joint_names_expr=[".*"], stiffness=None, damping=None
-                )
+                "servos": ImplicitActuatorCfg(joint_names_expr=[".*"], stiffness=None, damping=None)
             },
         ),
     }
@@ -395,10 +462,11 @@ def _scene(recipe: Recipe, config: SimulationConfig) -> InteractiveSceneCfg:
             prim_path=f"{ENV}/object_{i}",
             spawn=UsdFileCfg(usd_path=path, activate_contact_sensors=True),
         )
-    parts["touch"] = ContactSensorCfg(
-        prim_path=f"{ENV}/Hand/({'|'.join(recipe.tips)})",
-        filter_prim_paths_expr=[f"{ENV}/object_{i}" for i in range(len(recipe.objects))],
-    )
+    if touch:
+        parts["touch"] = ContactSensorCfg(
+            prim_path=f"{ENV}/Hand/({'|'.join(recipe.tips)})",
+            filter_prim_paths_expr=[f"{ENV}/object_{i}" for i in range(len(recipe.objects))],
+        )
     if recipe.cameras:
         parts["depth"] = _camera("depth", config.camera, "distance_to_image_plane")
         parts["overview"] = _camera("overview", config.overview, "rgb")
