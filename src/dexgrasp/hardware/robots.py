@@ -37,7 +37,7 @@ class Robot:
 
 
 def make_robot(kind: str, hand: HandModel, config: SimulationConfig, seed: int = 0) -> Robot:
-    """A simulator by its name (`isaac`: isaaclab), `emulated`, `physical_device`, `mock_components`.
+    """A simulator by its name (`isaac` too), `emulated`, `physical_device`, `mock_components`.
 
     Raises UnknownNameError, ConfigError, and what `HandLink.open` raises.
     """

@@ -72,8 +72,8 @@ class DemoNode(Node):
         objects: str = self.declare_parameter("objects", DEFAULT_OBJECTS).value
         self.objects = [name.strip() for name in objects.split(",") if name.strip()]
         self.results = Path(self.declare_parameter("results", "results").value)
-        self.startup_timeout: float = self.declare_parameter("startup_timeout", 90.0).value
-        self.trial_timeout: float = self.declare_parameter("trial_timeout", 300.0).value
+        self.startup_timeout: float = self.declare_parameter("startup_timeout", 900.0).value
+        self.trial_timeout: float = self.declare_parameter("trial_timeout", 900.0).value
         self.stage = ""
         self.phase = ""
         self.trial = 0

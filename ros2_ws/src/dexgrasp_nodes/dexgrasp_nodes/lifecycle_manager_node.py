@@ -35,7 +35,7 @@ class LifecycleManagerNode(Node):
         self.declare_parameter("autostart", True)
         self.declare_parameter("period", 0.5)
         self.declare_parameter("answer_timeout", 2.0)
-        self.declare_parameter("transition_timeout", 60.0)
+        self.declare_parameter("transition_timeout", 900.0)
         self._wanted = self.get_parameter("autostart").value
         self._active: dict[str, bool] = {}
         self._failed: set[str] = set()

@@ -199,27 +199,28 @@ class IsaacLabBackend:
         return "table"
 
     def depth(self, world: int = 0) -> DepthFrame:
-        """See `SimBackend.depth`: Newton's ray-traced picture. Raises BackendError without."""
-        camera = self.config.camera
-        with self._lock:
-            self._expect_cameras()
-            depth, now = self._call("depth", world), float(self._time[world])
+        """See `SimBackend.depth`: Newton's ray-traced picture. Raises BackendError without.
+
+        The time is that of the call: a step that was asked for before may end in between.
+        """
+        camera, now = self.config.camera, float(self._time[world])
+        depth = self._picture("depth", world)
         if self._noise is not None:
             depth = self._noise.apply(depth, camera.intrinsics, self._rng)
         return DepthFrame(depth, camera.intrinsics, camera.T_world_camera, now)
 
     def color(self, world: int = 0) -> Array:
         """See `SimBackend.color`. Raises as `depth`."""
-        with self._lock:
-            self._expect_cameras()
-            return self._call("color", world)
+        return self._picture("overview", world)
 
-    def _expect_cameras(self) -> None:
+    def _picture(self, camera: str, world: int) -> Array:
         if self.worlds > SEEING_WORLDS:
             raise BackendError(
                 f"only {SEEING_WORLDS} worlds or fewer have cameras in IsaacLab; "
                 f"this backend has {self.worlds}"
             )
+        self._seen()
+        return self._worker.call(camera, world)  # without the lock: a picture takes many steps
 
     def close(self) -> None:
         """See `SimBackend.close`. The worker is kept for the next backend of this process."""

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,24 @@ def isaaclab_python() -> Path:
     return python
 
 
+class FairLock:
+    """Served in order of arrival: a loop that steps all the time would else let no camera in."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Condition()
+        self._next = self._served = 0
+
+    def __enter__(self) -> None:
+        with self._turn:
+            mine, self._next = self._next, self._next + 1
+            self._turn.wait_for(lambda: self._served == mine)
+
+    def __exit__(self, *_: object) -> None:
+        with self._turn:
+            self._served += 1
+            self._turn.notify_all()
+
+
 class Worker:
     """A process in IsaacLab's environment. Calls do not interleave."""
 
@@ -54,15 +73,17 @@ class Worker:
                 stdout=log, stderr=log, env=environment, cwd=self.log.parent,
             )  # fmt: skip
         self._wire = Connection(near.detach())
+        self._lock = FairLock()
         self._answer()
 
     def call(self, name: str, *arguments: Any) -> Any:
         """What the method of `Worlds` returns, or of `build`. Raises BackendError."""
-        try:
-            self._wire.send((name, arguments))
-        except OSError:
-            raise self._died() from None
-        return self._answer()
+        with self._lock:
+            try:
+                self._wire.send((name, arguments))
+            except OSError:
+                raise self._died() from None
+            return self._answer()
 
     def _answer(self) -> Any:
         try:

@@ -397,7 +397,7 @@ class Worlds:
         image = self._image("depth", "distance_to_image_plane", world)[..., 0]
         return np.where(np.isfinite(image) & (image < FAR), image, 0.0).astype(np.float32)
 
-    def color(self, world: int) -> Array:
+    def overview(self, world: int) -> Array:
         """(h, w, 3) uint8 by the overview camera."""
         return self._image("overview", "rgb", world)[..., :3].astype(np.uint8)
 
