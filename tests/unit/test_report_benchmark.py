@@ -20,6 +20,7 @@ def test_jobs_cover_every_combination_seed_by_seed() -> None:
 
 
 def test_nothing_to_pick_is_an_error() -> None:
+    assert make_jobs(["a"], [ObjectChoice("mug")], 1, "isaaclab")[0].backend == "isaaclab"
     with pytest.raises(ConfigError, match="nothing to pick"):
         make_jobs([], [ObjectChoice("mug")], 1)
 

@@ -9,83 +9,18 @@ import mujoco
 import numpy as np
 import torch
 import warp as wp
-from isaaclab.actuators import ImplicitActuatorCfg
-from isaaclab.assets import ArticulationCfg, AssetBaseCfg, RigidObjectCfg
-from isaaclab.scene import InteractiveScene, InteractiveSceneCfg
-from isaaclab.sensors import CameraCfg, ContactSensorCfg
-from isaaclab.sim import PinholeCameraCfg, SimulationCfg, SimulationContext, UsdFileCfg
-from isaaclab.utils.configclass import configclass
-from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg, NewtonManager, NewtonShapeCfg
-from isaaclab_newton.physics.mjwarp_manager import NewtonMJWarpManager
-from isaaclab_newton.renderers import NewtonWarpRendererCfg
+from isaaclab.scene import InteractiveScene
+from isaaclab.sim import SimulationCfg, SimulationContext
+from isaaclab_newton.physics import NewtonManager
 from newton import JointType, ModelFlags
 
-from dexgrasp.simulation.config import CameraConfig, SimulationConfig
-from dexgrasp.simulation.isaaclab.wire import Recipe, Snapshot, pack_poses
+from dexgrasp.simulation.config import SimulationConfig
+from dexgrasp.simulation.isaaclab.kernels import pull_wrist, push_objects
+from dexgrasp.simulation.isaaclab.stage import FAR, physics, scene
+from dexgrasp.simulation.isaaclab.wire import Recipe, Snapshot
 from dexgrasp.types import Array
 
-CONTACTS, ROWS = 256, 512  # of one world; pairs of the broad phase count, too
 RUSTED = 1e3  # [Nm s/rad]: a joint at its effort limit then turns by less than 1e-3 rad/s
-FAR = 3.0  # [m]; what is farther is not seen
-ENV = "{ENV_REGEX_NS}"
-
-
-@wp.kernel
-def _pull_wrist(
-    palm: wp.array(dtype=int),
-    goal: wp.array(dtype=wp.transform),
-    stiffness: wp.vec2,
-    damping: wp.vec2,
-    limit: wp.vec2,
-    passive: wp.vec2,
-    body_q: wp.array(dtype=wp.transform),
-    body_qd: wp.array(dtype=wp.spatial_vector),
-    body_com: wp.array(dtype=wp.vec3),
-    body_f: wp.array(dtype=wp.spatial_vector),
-):
-    """Cartesian servos from each palm to its goal, bounded on each axis of the goal's frame.
-
-    Their damping is implicit as in the MuJoCo scene: the solver has it on the palm's six degrees
-    of freedom. The force that the solver itself makes of it, `passive` times the velocity, is
-    taken out again, so that what is left is bounded.
-    """
-    world = wp.tid()
-    body = palm[world]
-    pose, wanted = body_q[body], goal[world]
-    turn = wp.transform_get_rotation(wanted)
-    arm = wp.quat_rotate(wp.transform_get_rotation(pose), body_com[body])
-    spin = wp.spatial_bottom(body_qd[body])
-    speed = wp.spatial_top(body_qd[body]) - wp.cross(spin, arm)
-    gap = wp.transform_get_translation(wanted) - wp.transform_get_translation(pose)
-    error = wp.quat_inverse(turn) * wp.transform_get_rotation(pose)
-    if error[3] < 0.0:
-        error = -error
-    axis = wp.vec3(0.0)
-    angle = 0.0 * error[3]  # a variable of warp's, where a literal would be a constant
-    sine = wp.length(wp.vec3(error[0], error[1], error[2]))
-    if sine > 1.0e-9:
-        angle = 2.0 * wp.atan2(sine, error[3])
-        axis = wp.vec3(error[0], error[1], error[2]) / sine
-    v, w = wp.quat_rotate_inv(turn, speed), wp.quat_rotate_inv(turn, spin)
-    force = stiffness[0] * wp.quat_rotate_inv(turn, gap) - damping[0] * v
-    torque = -stiffness[1] * angle * axis - damping[1] * w
-    for i in range(3):
-        force[i] = wp.clamp(force[i], -limit[0], limit[0]) + passive[0] * v[i]
-        torque[i] = wp.clamp(torque[i], -limit[1], limit[1]) + passive[1] * w[i]
-    force = wp.quat_rotate(turn, force)
-    torque = wp.quat_rotate(turn, torque) - wp.cross(arm, force)
-    body_f[body] = body_f[body] + wp.spatial_vector(force, torque)
-
-
-@wp.kernel
-def _push_objects(
-    bodies: wp.array(dtype=int),
-    push: wp.array(dtype=wp.vec3),
-    body_f: wp.array(dtype=wp.spatial_vector),
-):
-    """A force on the centre of mass of each object."""
-    i = wp.tid()
-    body_f[bodies[i]] = body_f[bodies[i]] + wp.spatial_vector(push[i], wp.vec3(0.0))
 
 
 class Worlds:
@@ -102,10 +37,10 @@ class Worlds:
             SimulationCfg(
                 device=self.device,
                 dt=self.config.timestep,
-                physics=_physics(self.config, self.native),
+                physics=physics(self.config, self.native),
             )
         )
-        self.scene = InteractiveScene(_scene(recipe, self.config, not self.native))
+        self.scene = InteractiveScene(scene(recipe, self.config, not self.native))
         self.robot = self.scene["hand"]
         self.objects = [self.scene[f"object_{i}"] for i in range(len(recipe.objects))]
         # Before the solver starts: on a GPU a graph is recorded that holds the callbacks.
@@ -183,7 +118,7 @@ class Worlds:
         figures = (wrist.stiffness, wrist.damping, wrist.limit, passive)
         servo = [wp.vec2(*figure) for figure in figures]
         wp.launch(
-            _pull_wrist,
+            pull_wrist,
             dim=self.recipe.worlds,
             inputs=[
                 *(self._palm, self._goal, *servo, state.body_q, state.body_qd),
@@ -193,7 +128,7 @@ class Worlds:
         )
         if self.objects:
             pushes = [self._pushed, self._push, state.body_f]
-            wp.launch(_push_objects, dim=len(self._pushed), inputs=pushes, device=self.device)
+            wp.launch(push_objects, dim=len(self._pushed), inputs=pushes, device=self.device)
 
     def _tensor(self, values: Array) -> torch.Tensor:
         return torch.as_tensor(np.ascontiguousarray(values, dtype=np.float32), device=self.device)
@@ -416,78 +351,3 @@ def _moved(pose: Array, point: Array) -> Array:
     vector, scalar = pose[3:6], pose[6]
     twice = 2.0 * np.cross(vector, point)
     return pose[:3] + point + scalar * twice + np.cross(vector, twice)
-
-
-class NewtonNativeManager(NewtonMJWarpManager):
-    """Newton with MuJoCo proper: IsaacLab 3.0 asks that one for buffers that it does not have."""
-
-    @classmethod
-    def _initialize_contacts(cls) -> None:
-        NewtonManager._contacts = None
-
-
-def _physics(config: SimulationConfig, native: bool) -> NewtonCfg:
-    solver = MJWarpSolverCfg(
-        class_type=NewtonNativeManager if native else NewtonMJWarpManager,
-        use_mujoco_cpu=native,
-        integrator="implicitfast",
-        cone="elliptic",
-        impratio=config.impratio,
-        iterations=config.iterations,
-        tolerance=1e-8,
-        nconmax=CONTACTS,
-        njmax=ROWS,
-    )
-    return NewtonCfg(solver_cfg=solver, default_shape_cfg=NewtonShapeCfg(margin=0.0, gap=0.0))
-
-
-def _scene(recipe: Recipe, config: SimulationConfig, touch: bool) -> InteractiveSceneCfg:
-    """Every world at the origin: Newton's worlds do not touch each other."""
-    parts: dict[str, Any] = {
-        "table": AssetBaseCfg(prim_path=f"{ENV}/Table", spawn=UsdFileCfg(usd_path=recipe.table)),
-        "hand": ArticulationCfg(
-            prim_path=f"{ENV}/Hand",
-            spawn=UsdFileCfg(usd_path=recipe.hand, activate_contact_sensors=True),
-            init_state=ArticulationCfg.InitialStateCfg(
-                joint_pos=dict(zip(recipe.joints, recipe.open, strict=True))
-            ),
-            # Gains, limits and friction are those of the file.
-            actuators={
-                "servos": ImplicitActuatorCfg(joint_names_expr=[".*"], stiffness=None, damping=None)
-            },
-        ),
-    }
-    for i, path in enumerate(recipe.objects):
-        parts[f"object_{i}"] = RigidObjectCfg(
-            prim_path=f"{ENV}/object_{i}",
-            spawn=UsdFileCfg(usd_path=path, activate_contact_sensors=True),
-        )
-    if touch:
-        parts["touch"] = ContactSensorCfg(
-            prim_path=f"{ENV}/Hand/({'|'.join(recipe.tips)})",
-            filter_prim_paths_expr=[f"{ENV}/object_{i}" for i in range(len(recipe.objects))],
-        )
-    if recipe.cameras:
-        parts["depth"] = _camera("depth", config.camera, "distance_to_image_plane")
-        parts["overview"] = _camera("overview", config.overview, "rgb")
-    made = configclass(type("HandOnTable", (InteractiveSceneCfg,), parts))
-    return made(num_envs=recipe.worlds, env_spacing=0.0)
-
-
-def _camera(name: str, camera: CameraConfig, kind: str) -> CameraCfg:
-    pixels, pose = camera.intrinsics, pack_poses(camera.T_world_camera)
-    # IsaacLab counts from the corner of the picture, the intrinsics from the centre of pixel 0.
-    matrix = [pixels.fx, 0, pixels.cx + 0.5, 0, pixels.fy, pixels.cy + 0.5, 0, 0, 1]
-    return CameraCfg(
-        prim_path=f"{ENV}/{name}_camera",
-        width=camera.width,
-        height=camera.height,
-        data_types=[kind],
-        offset=CameraCfg.OffsetCfg(
-            pos=tuple(map(float, pose[:3])), rot=tuple(map(float, pose[3:])), convention="ros"
-        ),
-        spawn=PinholeCameraCfg.from_intrinsic_matrix(
-            matrix, camera.width, camera.height, clipping_range=(0.01, FAR)
-        ),
-        renderer_cfg=NewtonWarpRendererCfg(),
-    )
