@@ -30,7 +30,7 @@ class Worlds:
         self.recipe = recipe
         self.config = SimulationConfig.model_validate(recipe.config)
         self.device = "cuda:0" if torch.cuda.is_available() else "cpu"
-        # One world on a processor: MuJoCo proper steps it twenty times faster than its kernels do.
+        # One world on a processor: MuJoCo proper steps it ten times faster than its kernels do.
         self.native = recipe.worlds == 1 and self.device == "cpu"
         SimulationContext.clear_instance()
         self.sim = SimulationContext(
@@ -44,8 +44,8 @@ class Worlds:
         self.robot = self.scene["hand"]
         self.objects = [self.scene[f"object_{i}"] for i in range(len(recipe.objects))]
         # Before the solver starts: on a GPU a graph is recorded that holds the callbacks.
-        NewtonManager.register_state_force_callback(self._apply_forces)
         self._ready = False
+        NewtonManager.register_state_force_callback(self._apply_forces)
         self.sim.reset()
         self._index()
         self._soften()
