@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy isaaclab demo test test-jazzy lint benchmark benchmark-control benchmark-perception benchmark-drivers benchmark-evaluation benchmark-execution benchmark-faults benchmark-gpu benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
+.PHONY: help setup setup-jazzy isaaclab demo test test-jazzy lint benchmark benchmark-agreement benchmark-control benchmark-perception benchmark-drivers benchmark-evaluation benchmark-execution benchmark-faults benchmark-gpu benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,9 +25,10 @@ setup-jazzy:  ## The same in .venv-jazzy with the ROS 2 Jazzy wheels
 isaaclab:  ## Make or update .venv-isaaclab: IsaacLab 3 with Newton physics (8 GB)
 	@$(PYTHON) tools/setup_isaaclab.py
 
-demo: setup  ## Pick objects: make demo HAND=leap_right OBJECTS=mug,bowl SEED=3 BACKEND=mujoco
+demo: setup  ## Pick objects: make demo HAND=leap_right OBJECTS=mug,bowl SEED=3 BACKEND=isaaclab
 	@$(ENVIRONMENT) && dexgrasp launch demo.launch.xml hand:=$(HAND) seed:=$(SEED) \
-	  ros2_control_hardware_type:=$(BACKEND) $(if $(OBJECTS),objects:=$(OBJECTS))
+	  ros2_control_hardware_type:=$(BACKEND) $(if $(OBJECTS),objects:=$(OBJECTS)) \
+	  $(if $(filter isaac%,$(BACKEND)),start_timeout:=900.0)
 
 test: setup lint  ## Run the linters and every test, those of the whole stack over DDS included
 	@$(ENVIRONMENT) && python -m pytest tests/unit tests/backends -n 2 --dist loadfile $(PYTEST_ARGS) \
@@ -42,6 +43,9 @@ lint: setup  ## Run ruff, pyright and hadolint
 
 benchmark: setup  ## Measure success and latency: make benchmark ARGS="--hands leap_right"
 	@$(ENVIRONMENT) && dexgrasp benchmark $(ARGS)
+
+benchmark-agreement: setup  ## Measure the same grasps on MuJoCo and IsaacLab: ARGS="--count 10"
+	@$(ENVIRONMENT) && python benchmarks/agreement.py $(ARGS)
 
 benchmark-perception: setup  ## Measure perceived against true shapes: ARGS="--seeds 5"
 	@$(ENVIRONMENT) && python benchmarks/perception.py $(ARGS)

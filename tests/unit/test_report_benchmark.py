@@ -17,6 +17,7 @@ def test_jobs_cover_every_combination_seed_by_seed() -> None:
     jobs = make_jobs(["a", "b"], [ObjectChoice("mug"), ObjectChoice("bowl")], 3)
     assert len(set(jobs)) == 12
     assert [job.seed for job in jobs] == [0] * 4 + [1] * 4 + [2] * 4
+    assert make_jobs(["a"], [ObjectChoice("mug")], 1, "isaaclab")[0].backend == "isaaclab"
 
 
 def test_nothing_to_pick_is_an_error() -> None:

@@ -26,9 +26,12 @@ def benchmark(
         str, typer.Option(help="Objects to pick through the ROS nodes too; '' for none.")
     ] = ROS_OBJECTS,
     out: Annotated[Path, typer.Option(help="Results go to OUT/<time>.")] = Path("results"),
+    backend: Annotated[
+        str, typer.Option(help="mujoco, or isaaclab: of the picks through the library.")
+    ] = "mujoco",
 ) -> None:
     """Pick objects through the library at full speed and print success and latency."""
     # Imported here: the other commands must not wait for the simulator.
     from dexgrasp.cli.benchmark_run import run_benchmark
 
-    run_benchmark(hands, objects, seeds, meshes, processes, ros, out)
+    run_benchmark(hands, objects, seeds, meshes, processes, ros, out, backend)

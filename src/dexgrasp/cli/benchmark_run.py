@@ -39,28 +39,37 @@ from dexgrasp.evaluation.report_table import (
 from dexgrasp.evaluation.results import TrialResult, summarise
 from dexgrasp.hands import hand_names
 from dexgrasp.objects import object_names
+from dexgrasp.simulation import BACKENDS
 
 ALL = "all"
 TRIALS_FILE = "trials.jsonl"  # grows while the benchmark runs: an interrupted one loses nothing
 
 
 def run_benchmark(
-    hands: str, objects: str, seeds: int, meshes: Path | None, processes: int, ros: str, out: Path
+    hands: str,
+    objects: str,
+    seeds: int,
+    meshes: Path | None,
+    processes: int,
+    ros: str,
+    out: Path,
+    backend: str,
 ) -> None:
     """See the options of `dexgrasp benchmark`. Raises UnknownNameError, ConfigError."""
     known = mesh_choices(meshes) if meshes else [ObjectChoice(name) for name in object_names()]
     by_name = {Path(choice.name).stem: choice for choice in known}
     choices = [by_name[name] for name in _chosen("object", objects, list(by_name))]
     names = _chosen("hand", hands, hand_names())
+    _chosen("backend", backend, list(BACKENDS))
     through_ros = _chosen("object", ros, object_names())
     if through_ros:
         require_ros()
     os.environ.setdefault("MUJOCO_GL", "egl")
     folder = new_results_folder(out)
-    jobs = make_jobs(names, choices, seeds)
+    jobs = make_jobs(names, choices, seeds, backend)
     trials = run_with_progress(jobs, processes, folder / TRIALS_FILE)
     configuration = resolved_configuration(names, [c.name for c in choices], range(seeds))
-    rerun = _rerun(hands, objects, seeds, meshes, ros)
+    rerun = _rerun(hands, objects, seeds, meshes, ros, backend)
     page = write_report(folder, Report("Pick benchmark", tuple(trials), configuration, rerun))
     print_tables(Console(), "Through the library", trials)
     if through_ros:
@@ -73,10 +82,12 @@ def run_benchmark(
     typer.echo(f"report: {page}")
 
 
-def _rerun(hands: str, objects: str, seeds: int, meshes: Path | None, ros: str) -> str:
+def _rerun(
+    hands: str, objects: str, seeds: int, meshes: Path | None, ros: str, backend: str
+) -> str:
     folder = ["--meshes", str(meshes)] if meshes else []
     options = ["--hands", hands, "--objects", objects, *folder, "--seeds", str(seeds)]
-    return shlex.join(["dexgrasp", "benchmark", *options, "--ros", ros])
+    return shlex.join(["dexgrasp", "benchmark", *options, "--ros", ros, "--backend", backend])
 
 
 def run_with_progress(jobs: Sequence[PickJob], processes: int, file: Path) -> list[TrialResult]:

@@ -31,7 +31,9 @@ def evaluate(
     protocol: Annotated[
         str, typer.Option(help="survey, robot or six_directions (config/evaluation/protocols).")
     ] = "survey",
-    backend: Annotated[str, typer.Option(help="mujoco, or mujoco_warp on a GPU.")] = "mujoco",
+    backend: Annotated[
+        str, typer.Option(help="mujoco, mujoco_warp (GPU), or isaaclab (`make isaaclab`).")
+    ] = "mujoco",
     wrist: Annotated[
         str, typer.Option(help="force_limited or kinematic; '' as the protocol says.")
     ] = "",

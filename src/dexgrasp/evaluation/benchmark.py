@@ -38,7 +38,8 @@ class PickJob:
 
     attempts: at most so many.  synthesizer, check: of `make_synthesizer`.  disturbed: with the
     errors of `Disturbance`.  controller: of `dexgrasp.execution.control.CONTROLLERS`.  tactile:
-    the executor is given the fingers' forces, as from tactile sensors.
+    the executor is given the fingers' forces, as from tactile sensors.  backend: see
+    `make_backend`.
     """
 
     hand: str
@@ -50,6 +51,7 @@ class PickJob:
     disturbed: bool = False
     controller: str = "reactive"
     tactile: bool = True
+    backend: str = "mujoco"
 
 
 def mesh_choices(folder: Path) -> list[ObjectChoice]:
@@ -65,7 +67,9 @@ def mesh_choices(folder: Path) -> list[ObjectChoice]:
     return [ObjectChoice(str(p), facts.get(p.stem, {}).get("published_mass_kg")) for p in files]
 
 
-def make_jobs(hands: Sequence[str], objects: Sequence[ObjectChoice], seeds: int) -> list[PickJob]:
+def make_jobs(
+    hands: Sequence[str], objects: Sequence[ObjectChoice], seeds: int, backend: str = "mujoco"
+) -> list[PickJob]:
     """Every combination, seed by seed, so that an interrupted run has covered all objects.
 
     Raises ConfigError when there is none.
@@ -73,7 +77,10 @@ def make_jobs(hands: Sequence[str], objects: Sequence[ObjectChoice], seeds: int)
     if not hands or not objects:
         raise ConfigError("nothing to pick: no hand or no object is given")
     return [
-        PickJob(hand, choice, seed) for seed in range(seeds) for hand in hands for choice in objects
+        PickJob(hand, choice, seed, backend=backend)
+        for seed in range(seeds)
+        for hand in hands
+        for choice in objects
     ]
 
 
@@ -114,7 +121,7 @@ def run_record(job: PickJob) -> PickRecord:
 def _run(job: PickJob) -> PickRecord:
     hand, simulation = _shared(job.hand)
     model = load_object(job.object.name, mass=job.object.mass)
-    backend = make_backend("mujoco", hand, simulation, seed=job.seed)
+    backend = make_backend(job.backend, hand, simulation, seed=job.seed)
     try:
         return pick(
             backend,

@@ -16,6 +16,7 @@ from dexgrasp.hardware.emulation.xc330 import Servo
 from dexgrasp.hardware.leap import LeapDriver
 from dexgrasp.hardware.link import HandLink
 from dexgrasp.simulation import MujocoBackend, SimulationConfig
+from dexgrasp.simulation.checks import steps_in
 from dexgrasp.simulation.warp_batch import WarpBatch
 from dexgrasp.types import Array, Command, Observation
 
@@ -96,7 +97,7 @@ class EmulatedBackend(MujocoBackend):
 
     def step(self, command: Command, duration: float, worlds: Sequence[int] | None = None) -> None:
         """See `SimBackend.step`: bus cycles and physics in turn."""
-        count = self._count(command, duration)
+        count = steps_in(duration, self.timestep, command)
         with self._lock:
             self._send_palm(command)
             for _ in range(count):

@@ -17,12 +17,12 @@ from dexgrasp.hardware.emulated_backend import EmulatedBackend
 from dexgrasp.hardware.leap import LeapDriver
 from dexgrasp.hardware.link import HandLink
 from dexgrasp.simulation import BACKENDS, SimBackend, SimulationConfig, make_backend
-from dexgrasp.simulation.mujoco_backend import home_pose
+from dexgrasp.simulation.scene import home_pose
 from dexgrasp.types import Array, Command, Contact, GroundTruth, ObjectPlacement, Observation
 
 SIMULATED = (*BACKENDS, "emulated")  # have a world: objects can be placed, the truth is known
 TOPIC_BASED = "topic_based"  # another program drives the hand; only the bridge can reach it
-HARDWARE_TYPES = (*SIMULATED, "physical_device", "mock_components", TOPIC_BASED)
+HARDWARE_TYPES = (*SIMULATED, "isaac", "physical_device", "mock_components", TOPIC_BASED)
 SIMULATED_PERIOD = 0.004  # [s] of a step; joint states at 250 Hz
 
 
@@ -40,10 +40,11 @@ class Robot:
 
 
 def make_robot(kind: str, hand: HandModel, config: SimulationConfig, seed: int = 0) -> Robot:
-    """A robot of any hardware type but `TOPIC_BASED`.
+    """A robot of any hardware type but `TOPIC_BASED`; `isaac` stands for `isaaclab`.
 
     Raises UnknownNameError, ConfigError, and what `HandLink.open` raises.
     """
+    kind = "isaaclab" if kind == "isaac" else kind  # MoveIt's and Isaac's name for it
     if kind in BACKENDS:
         return Robot(make_backend(kind, hand, config, seed=seed), SIMULATED_PERIOD, sees=True)
     if kind == "mock_components":

@@ -5,9 +5,14 @@ from dexgrasp.hands import HandModel
 from dexgrasp.simulation.backend import SimBackend
 from dexgrasp.simulation.check import check_backend
 from dexgrasp.simulation.config import CameraConfig, SimulationConfig
+from dexgrasp.simulation.isaaclab.backend import IsaacLabBackend
 from dexgrasp.simulation.mujoco_backend import MujocoBackend, MujocoWarpBackend
 
-BACKENDS = {"mujoco": MujocoBackend, "mujoco_warp": MujocoWarpBackend}
+BACKENDS = {
+    "mujoco": MujocoBackend,
+    "mujoco_warp": MujocoWarpBackend,
+    "isaaclab": IsaacLabBackend,
+}
 
 
 def make_backend(
@@ -26,6 +31,7 @@ def make_backend(
 
 __all__ = [
     "CameraConfig",
+    "IsaacLabBackend",
     "MujocoBackend",
     "MujocoWarpBackend",
     "SimBackend",

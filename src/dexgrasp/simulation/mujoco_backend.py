@@ -13,6 +13,7 @@ from dexgrasp.errors import BackendError
 from dexgrasp.geometry import pose_from_quaternion, quaternion_from_pose, transform_points
 from dexgrasp.hands import HandModel
 from dexgrasp.perception.noise import DepthNoise
+from dexgrasp.simulation.checks import steps_in
 from dexgrasp.simulation.config import SimulationConfig
 from dexgrasp.simulation.rendering import SceneRenderer
 from dexgrasp.simulation.scene import (
@@ -20,6 +21,7 @@ from dexgrasp.simulation.scene import (
     build_model,
     finger_object_sensor,
     finger_sensor,
+    home_pose,
     object_body,
 )
 from dexgrasp.simulation.warp_batch import WarpBatch
@@ -189,24 +191,11 @@ class MujocoBackend:
 
     def step(self, command: Command, duration: float, worlds: Sequence[int] | None = None) -> None:
         """See `SimBackend.step`."""
-        count = self._count(command, duration)
+        count = steps_in(duration, self.timestep, command)
         with self._lock:
             self._state["ctrl"][:, self._ctrl] = self.hand.clip(command.joint_position)
             self._send_palm(command)
             self._batch.step(None if worlds is None else np.asarray(worlds), nstep=count)
-
-    def _count(self, command: Command, duration: float) -> int:
-        """Time steps in `duration` [s]. Raises BackendError for a part of one, and for NaN."""
-        count = round(duration / self.timestep)
-        if count < 1 or abs(count * self.timestep - duration) > 1e-9:
-            raise BackendError(
-                f"a step of {duration} s is not a multiple of the time step {self.timestep} s"
-            )
-        if not (
-            np.isfinite(command.joint_position).all() and np.isfinite(command.T_world_palm).all()
-        ):
-            raise BackendError("a command with NaN was refused")
-        return count
 
     def _send_palm(self, command: Command) -> None:
         self._state["mocap_pos"][:, 0] = command.T_world_palm[:, :3, 3]
@@ -325,15 +314,6 @@ class MujocoBackend:
     def close(self) -> None:
         """See `SimBackend.close`."""
         self._renderer.close()
-
-
-def home_pose(hand: HandModel, config: SimulationConfig) -> Array:
-    """(4, 4) palm pose that the configuration calls home."""
-    approach, along = np.asarray(config.home_approach), np.asarray(config.home_fingers)
-    T_world_grasp = np.eye(4)
-    T_world_grasp[:3, :3] = np.stack([along, np.cross(approach, along), approach], axis=1)
-    T_world_grasp[:3, 3] = config.home_position
-    return T_world_grasp @ np.linalg.inv(hand.T_palm_grasp)
 
 
 class MujocoWarpBackend(MujocoBackend):

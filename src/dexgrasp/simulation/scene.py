@@ -17,8 +17,10 @@ from dexgrasp.types import Array, ObjectPlacement
 PALM_BODY = "palm_body"
 WRIST_TARGET = "wrist_target"
 HAND_FRICTION = 0.5  # of the hand with itself and the table; objects bring their own
+HAND_TORSIONAL_FRICTION = 0.005
 TORSIONAL_FRICTION = 0.02  # DexGraspBench, tabletop and floating protocols
 ROLLING_FRICTION = 1e-4
+TABLE_THICKNESS = 0.1
 MAX_HULL_VERTICES = 64  # scans have hulls of a thousand vertices, which collide ten times slower
 VISUAL_GROUP, COLLISION_GROUP = 2, 3
 SKY_TOP, SKY_HORIZON = (0.62, 0.70, 0.78), (0.90, 0.93, 0.95)
@@ -47,6 +49,15 @@ def finger_sensor(finger: str) -> str:
 def finger_object_sensor(finger: str, index: int) -> str:
     """Name of the sensor of the contact between a finger's distal link and an object."""
     return f"touch_{finger}_{object_body(index)}"
+
+
+def home_pose(hand: HandModel, config: SimulationConfig) -> Array:
+    """(4, 4) palm pose that the configuration calls home."""
+    approach, along = np.asarray(config.home_approach), np.asarray(config.home_fingers)
+    T_world_grasp = np.eye(4)
+    T_world_grasp[:3, :3] = np.stack([along, np.cross(approach, along), approach], axis=1)
+    T_world_grasp[:3, 3] = config.home_position
+    return T_world_grasp @ np.linalg.inv(hand.T_palm_grasp)
 
 
 def build_model(
@@ -103,12 +114,12 @@ def _options(spec: mujoco.MjSpec, config: SimulationConfig) -> None:
 
 
 def _table(spec: mujoco.MjSpec, config: SimulationConfig) -> None:
-    thickness = 0.05
+    half = 0.5 * TABLE_THICKNESS
     spec.worldbody.add_geom(
         name="table",
         type=mujoco.mjtGeom.mjGEOM_BOX,
-        size=[*config.table_half_size, thickness],
-        pos=[0.0, 0.0, config.table_height - thickness],
+        size=[*config.table_half_size, half],
+        pos=[0.0, 0.0, config.table_height - half],
         friction=[config.table_friction, TORSIONAL_FRICTION, ROLLING_FRICTION],
         condim=4,
         rgba=TABLE_COLOR,
@@ -208,7 +219,7 @@ def _hand_geom(body: mujoco.MjsBody, primitive: Primitive, hand: HandModel) -> N
         size=sizes[primitive.kind](primitive.size),
         pos=primitive.T_link_primitive[:3, 3],
         quat=quaternion_from_pose(primitive.T_link_primitive),
-        friction=[HAND_FRICTION, 0.005, ROLLING_FRICTION],
+        friction=[HAND_FRICTION, HAND_TORSIONAL_FRICTION, ROLLING_FRICTION],
         condim=4,
         group=VISUAL_GROUP,
         rgba=TIP_COLOR if primitive.link in hand.distal_links else PALM_COLOR,

@@ -1,4 +1,4 @@
-"""Hands and objects as USD with physics, for simulators that read no MJCF: IsaacLab, Newton.
+"""Hands, objects and table as USD with physics, for simulators that read no MJCF: IsaacLab, Newton.
 
 The figures are those of `scene`: masses, inertias, limits, gains, friction and primitives.
 USD wants degrees where it is about joints, and so does this file alone. Importing it without
@@ -16,14 +16,25 @@ from typing import Any
 import numpy as np
 import trimesh
 
-from dexgrasp.errors import BackendError
+from dexgrasp.errors import BackendError, MeshError
 from dexgrasp.geometry import quaternion_from_pose
 from dexgrasp.hands import HandModel
 from dexgrasp.hands.primitives import Primitive
 from dexgrasp.hands.urdf import Link
 from dexgrasp.objects import ObjectModel
 from dexgrasp.objects.decomposition import cache_folder
-from dexgrasp.simulation.scene import HAND_FRICTION
+from dexgrasp.simulation.config import SimulationConfig
+from dexgrasp.simulation.scene import (
+    HAND_FRICTION,
+    HAND_TORSIONAL_FRICTION,
+    OBJECT_COLORS,
+    PALM_COLOR,
+    ROLLING_FRICTION,
+    TABLE_COLOR,
+    TABLE_THICKNESS,
+    TIP_COLOR,
+    TORSIONAL_FRICTION,
+)
 from dexgrasp.types import Array
 
 try:
@@ -32,6 +43,8 @@ except ImportError as absent:
     raise BackendError("USD assets need the extra 'usd': pip install 'dexgrasp[usd]'") from absent
 
 PER_DEGREE = np.pi / 180.0  # of a gain in [Nm/rad]
+CONTACT_DIMENSIONS = 4  # sliding in two directions, and torsion: as `scene` has it
+LIMIT_SOFTNESS = (0.02, 1.0)  # MuJoCo's default solref; Newton's own is another
 
 
 def hand_usd(hand: HandModel, folder: Path | None = None) -> Path:
@@ -43,7 +56,8 @@ def hand_usd(hand: HandModel, folder: Path | None = None) -> Path:
     """
     stage, root = _stage(hand.name)
     UsdPhysics.ArticulationRootAPI.Apply(root.GetPrim())
-    friction = _material(stage, prim_path(hand.name, "surface"), HAND_FRICTION)
+    surface = prim_path(hand.name, "surface")
+    friction = _material(stage, surface, HAND_FRICTION, HAND_TORSIONAL_FRICTION)
     poses: list[Array] = []
     for link in hand.links:
         above = np.eye(4) if link.parent < 0 else poses[link.parent]
@@ -56,7 +70,9 @@ def hand_usd(hand: HandModel, folder: Path | None = None) -> Path:
             _joint(stage, hand, link)
     for index, primitive in enumerate(hand.primitives):
         path = prim_path(hand.name, hand.links[primitive.link].name, f"collision_{index}")
-        _collide(_solid(stage, path, primitive), friction)
+        solid = _solid(stage, path, primitive)
+        _color(solid, TIP_COLOR if primitive.link in hand.distal_links else PALM_COLOR)
+        _collide(solid, friction)
     for a, b in hand.collision_exclusions:
         first, second = (prim_path(hand.name, hand.links[k].name) for k in (a, b))
         filtered = UsdPhysics.FilteredPairsAPI.Apply(stage.GetPrimAtPath(first))
@@ -64,23 +80,43 @@ def hand_usd(hand: HandModel, folder: Path | None = None) -> Path:
     return _save(stage, hand.name, folder)
 
 
-def object_usd(model: ObjectModel, folder: Path | None = None) -> Path:
+def object_usd(model: ObjectModel, folder: Path | None = None, index: int = 0) -> Path:
     """A stage with the object as one rigid body: its mesh to look at, convex parts to touch.
 
-    Otherwise as `hand_usd`.
+    index: chooses the colour.  Otherwise as `hand_usd`.  Raises MeshError for a part that no
+    simulator could take as a convex body.
     """
     stage, _ = _stage(model.name)
     path = prim_path(model.name)
-    friction = _material(stage, f"{path}/surface", model.friction)
+    friction = _material(stage, f"{path}/surface", model.friction, TORSIONAL_FRICTION)
     body = _body(stage, path, np.eye(4))
     _mass(body, model.mass, np.asarray(model.com), np.asarray(model.inertia))
-    _mesh(stage, f"{path}/visual", model.mesh)
+    _color(_mesh(stage, f"{path}/visual", model.mesh), OBJECT_COLORS[index % len(OBJECT_COLORS)])
     for index, part in enumerate(model.parts):
+        _check_part(model.name, index, part)
         prim = _mesh(stage, f"{path}/collision_{index}", part)
         UsdGeom.Imageable(prim).CreatePurposeAttr(UsdGeom.Tokens.guide)
         UsdPhysics.MeshCollisionAPI.Apply(prim).CreateApproximationAttr("convexHull")
         _collide(prim, friction)
+        _attribute(prim, "mjc:priority", Sdf.ValueTypeNames.Int, 1)  # its friction, not the hand's
     return _save(stage, model.name, folder)
+
+
+def table_usd(config: SimulationConfig, folder: Path | None = None) -> Path:
+    """A stage with the table as a static box, its top where the configuration has it.
+
+    Otherwise as `hand_usd`.
+    """
+    stage, _ = _stage("table")
+    friction = _material(stage, "/table/surface", config.table_friction, TORSIONAL_FRICTION)
+    half = config.table_half_size
+    pose = np.eye(4)
+    pose[2, 3] = config.table_height - 0.5 * TABLE_THICKNESS
+    size = np.array([2.0 * half[0], 2.0 * half[1], TABLE_THICKNESS])
+    solid = _solid(stage, "/table/box", Primitive("table", -1, "box", size, pose))
+    _color(solid, TABLE_COLOR)
+    _collide(solid, friction)
+    return _save(stage, "table", folder)
 
 
 def prim_path(*names: str) -> str:
@@ -154,6 +190,8 @@ def _joint(stage: Any, hand: HandModel, link: Link) -> None:
         ("mjc:frictionloss", hand.joint_friction[j]),
     ):
         _attribute(joint.GetPrim(), name, Sdf.ValueTypeNames.Float, float(figure))
+    softness = Vt.DoubleArray(LIMIT_SOFTNESS)
+    _attribute(joint.GetPrim(), "mjc:solreflimit", Sdf.ValueTypeNames.DoubleArray, softness)
 
 
 def _x_along(axis: Array) -> Array:
@@ -194,8 +232,25 @@ def _mesh(stage: Any, path: str, mesh: trimesh.Trimesh) -> Any:
     return made.GetPrim()
 
 
-def _material(stage: Any, path: str, friction: float) -> Any:
+def _check_part(name: str, index: int, part: trimesh.Trimesh) -> None:
+    volume = float(part.convex_hull.volume) if len(part.vertices) > 3 else 0.0
+    if not volume > 0.0:
+        raise MeshError(
+            f"part {index} of {name} does not convert to USD: it is flat or empty; "
+            "mend the mesh, so that it has a volume"
+        )
+
+
+def _color(prim: Any, rgba: tuple[float, ...]) -> None:
+    UsdGeom.Gprim(prim).CreateDisplayColorAttr([Gf.Vec3f(*rgba[:3])])
+
+
+def _material(stage: Any, path: str, friction: float, torsional: float) -> Any:
     material = UsdShade.Material.Define(stage, path)
+    # What USD has no names for: PhysX takes neither.
+    figures = {"mjc:torsionalfriction": torsional, "mjc:rollingfriction": ROLLING_FRICTION}
+    for name, figure in figures.items():
+        _attribute(material.GetPrim(), name, Sdf.ValueTypeNames.Double, figure)
     surface = UsdPhysics.MaterialAPI.Apply(material.GetPrim())
     surface.CreateStaticFrictionAttr(float(friction))
     surface.CreateDynamicFrictionAttr(float(friction))
@@ -205,6 +260,7 @@ def _material(stage: Any, path: str, friction: float) -> Any:
 
 def _collide(prim: Any, material: Any) -> None:
     UsdPhysics.CollisionAPI.Apply(prim)
+    _attribute(prim, "mjc:condim", Sdf.ValueTypeNames.Int, CONTACT_DIMENSIONS)
     binding = UsdShade.MaterialBindingAPI.Apply(prim)
     binding.Bind(material, UsdShade.Tokens.weakerThanDescendants, "physics")
 

@@ -49,8 +49,9 @@ class Cameras:
         rate: float,
         on_error: Callable[[Exception], None],
     ) -> None:
-        """Render `world` at `rate` [Hz]."""
+        """Render `world` at `rate` [Hz] of its time."""
         self._world, self._config = world, config
+        self._period, self._due = 1.0 / rate, 0.0
         self._publish_frames()
         self._loop = Loop("cameras", 1.0 / rate, self._render, on_error)
         self._loop.start()
@@ -79,6 +80,10 @@ class Cameras:
         self._tf_static.publish(TFMessage(transforms=transforms))
 
     def _render(self) -> None:
+        # A simulation slower than real time takes as many pictures of its own seconds.
+        if self._world.now < self._due and not self._world.paused:
+            return
+        self._due = self._world.now + 0.9 * self._period
         frame = self._world.depth()
         if frame is None:
             return

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
-from mujoco.batch import Batch
 
 from dexgrasp.geometry import pose_from_quaternion, quaternion_from_pose, transform_points
 from dexgrasp.hands import HandModel
@@ -48,6 +47,8 @@ class PulledHand:
         config: PullConfig,
     ) -> None:
         self.hand, self.config = hand, config
+        from mujoco.batch import Batch  # new in 4.0; IsaacLab's environment has an older one
+
         model = self._model(geometry)
         self.batch = Batch(model, len(palms), 1)
         self.palm = int(model.joint("palm_free").qposadr[0]) + np.arange(7)

@@ -1,0 +1,1 @@
+"""IsaacLab behind `SimBackend`: a client in this environment, a worker in IsaacLab's own."""

@@ -1,0 +1,95 @@
+"""IsaacLab 3 with Newton physics on the processor: the same promises as MuJoCo, both hands."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dexgrasp.config import resource_root
+from dexgrasp.evaluation.pick import random_placement
+from dexgrasp.geometry import pose_from_quaternion
+from dexgrasp.hands import HandModel, hand_names
+from dexgrasp.objects import load_object
+from dexgrasp.simulation import SimulationConfig, check_backend, make_backend
+from dexgrasp.types import Command
+
+PYTHON = resource_root() / ".venv-isaaclab" / "bin" / "python"
+
+pytest.importorskip("pxr", reason="the extra 'usd' is not installed")
+pytestmark = [
+    pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-isaaclab: run `make isaaclab`"),
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),  # a first start compiles kernels for minutes
+]
+
+
+@pytest.fixture(scope="module")
+def placement():
+    return random_placement(load_object("tomato_soup_can"), 0.0, seed=1)
+
+
+@pytest.mark.parametrize("name", hand_names())
+def test_every_promise_holds(name: str, placement) -> None:
+    hand, config = HandModel.load(name), SimulationConfig.load()
+    checked = check_backend(
+        lambda worlds: make_backend("isaaclab", hand, config, worlds), placement, worlds=1
+    )
+    assert len(checked) == 20
+
+
+def test_it_moves_as_mujoco_does(placement) -> None:
+    """A turn with four different numbers and a closing hand: poses and joints agree."""
+    hand, config = HandModel.load("allegro_right"), SimulationConfig.load()
+    palm = pose_from_quaternion(
+        np.array([-0.2, 0.1, 0.4]), np.array([0.6, 0.2, 0.7, np.sqrt(1.0 - 0.89)])
+    )
+    ends = []
+    for kind in ("mujoco", "isaaclab"):
+        backend = make_backend(kind, hand, config)
+        backend.load([placement])
+        backend.reset(T_world_palm=palm[None])
+        seen = backend.observe()
+        goal = hand.clip(seen.joint_position + 0.3)
+        target = palm.copy()
+        target[:3, 3] += [0.03, -0.05, 0.02]
+        for _ in range(25):
+            backend.step(Command(goal, target[None]), 0.02)
+        ends.append(backend.observe())
+        backend.close()
+    assert np.abs(ends[0].joint_position - ends[1].joint_position).max() < 5e-3
+    assert np.abs(ends[0].T_world_palm - ends[1].T_world_palm).max() < 1e-3
+    assert np.abs(ends[0].joint_position - seen.joint_position).max() > 0.1
+
+
+def test_the_camera_sees_what_mujoco_renders(placement) -> None:
+    hand = HandModel.load("allegro_right")
+    config = SimulationConfig.load().model_copy(update={"depth_noise": False})
+    images = []
+    for kind in ("mujoco", "isaaclab"):
+        backend = make_backend(kind, hand, config)
+        backend.load([placement])
+        images.append(backend.depth().depth)
+        backend.close()
+    both = (images[0] > 0.0) & (images[1] > 0.0)
+    assert both.mean() > 0.9
+    off = np.abs(images[0] - images[1])[both]
+    assert np.median(off) < 5e-4
+    assert (off > 0.005).mean() < 0.02  # edges
+
+
+def test_several_worlds_are_stepped_one_by_one(placement) -> None:
+    """The kernels of mujoco_warp: another solver than one world's. World 0 moves alone."""
+    hand, config = HandModel.load("leap_right"), SimulationConfig.load()
+    backend = make_backend("isaaclab", hand, config, worlds=2)
+    backend.load([placement])
+    start = backend.observe()
+    target = start.T_world_palm.copy()
+    target[:, :3, 3] += [0.0, 0.01, -0.02]
+    for _ in range(10):
+        backend.step(Command(start.joint_position, target), 0.02, [0])
+    seen, truth = backend.observe(), backend.truth()
+    np.testing.assert_allclose(seen.time, [0.2, 0.0])
+    np.testing.assert_allclose(seen.T_world_palm[1], start.T_world_palm[1], atol=1e-5)
+    assert np.abs(seen.T_world_palm[0] - target[0]).max() < 0.005
+    np.testing.assert_allclose(truth.T_world_object[0, 0], placement.T_world_object, atol=2e-3)
+    backend.close()
