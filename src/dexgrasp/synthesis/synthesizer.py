@@ -194,9 +194,12 @@ class GeneratingSynthesizer:
             if round_ - fruitful > settings.patience:
                 break
             rng = np.random.default_rng([seed, round_])
-            wanted = math.ceil(settings.spare * (count - found))
-            batch = min(wanted, settings.batch if round_ else settings.first_batch)
-            effort = min(1.0, harder * max(settings.least_effort, batch / settings.batch))
+            most = settings.batch if round_ else settings.first_batch
+            wanted = settings.spare * (count - found)
+            effort = min(wanted, most) / settings.batch
+            effort = min(1.0, harder * max(settings.least_effort, effort))
+            # To try one more costs a tenth of what it takes to propose it.
+            batch = min(math.ceil(wanted * (tried + 2) / (found + 1)), most)
             harder *= 2.0  # until a round brings half of what it tries
             try:
                 prepared = self._exact(hand, geometry, condition, rng, effort)
