@@ -58,13 +58,13 @@ def test_chains_end_in_the_law_of_their_energy() -> None:
     """
     heat, stiffness = 2.0, 50.0
     deviation = np.sqrt(heat / (2.0 * stiffness))
-    hand, joints, accepted = posture_chains(heat, stiffness, 0.5 * deviation, 500)
+    hand, joints, accepted = posture_chains(heat, stiffness, 0.5 * deviation, 500, count=600)
     for j, (low, high) in enumerate(zip(hand.joint_lower, hand.joint_upper, strict=True)):
         law = stats.truncnorm(
             -0.5, (high - low) / deviation - 0.5, low + 0.5 * deviation, deviation
         )
         assert stats.kstest(joints[:, j], law.cdf).pvalue > 1e-3 / len(hand.joint_lower)
-        assert joints[:, j].std() == pytest.approx(law.std(), rel=0.08)
+        assert joints[:, j].std() == pytest.approx(law.std(), rel=0.12)
     assert accepted.mean() == pytest.approx(ACCEPTANCE, abs=0.05)
 
 
