@@ -21,7 +21,7 @@ from dexgrasp_nodes.streams import Stream
 
 CARRYING = (ExecutorState.LIFT, ExecutorState.HOLD)
 NEAR = 0.15  # [m] from the middle of the grasp, within which points may be the object's
-KEPT = 200  # palm poses: at 250 Hz older ones than any image that is still worked on
+KEPT = 1000  # palm poses, 4 s at 250 Hz: older ones than any image that is still worked on
 AT_ONCE = 0.02  # [s] between an image and the palm pose that it is used with
 
 
