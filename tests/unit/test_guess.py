@@ -11,7 +11,7 @@ from dexgrasp.objects import ObjectModel
 from dexgrasp.synthesis import Condition, GraspGeometry, SynthesisConfig
 from dexgrasp.synthesis.candidates import Candidates
 from dexgrasp.synthesis.generators import GENERATORS
-from dexgrasp.synthesis.guess import GUESSED, stand_off
+from dexgrasp.synthesis.guess import GUESSED, SURFACE_POINTS, stand_off
 
 HAND = HandModel.load("allegro_right")
 MARGIN = 0.003
@@ -33,7 +33,7 @@ def candidates() -> Candidates:
 
 def gaps(joints: np.ndarray, candidates: Candidates) -> np.ndarray:
     """(n, F) least distance of each fingertip's surface from the box [m]."""
-    points, _, links = HAND.surface_points(6000)
+    points, _, links = HAND.surface_points(SURFACE_POINTS)
     T = candidates.palms[:, None] @ HAND.forward(joints)
     placed = np.einsum("nkij,kj->nki", T[:, links][..., :3, :3], points)
     distance = BOX.sdf.query(placed + T[:, links][..., :3, 3])[0]

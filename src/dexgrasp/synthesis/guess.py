@@ -13,7 +13,7 @@ from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.squeeze import open_step
 from dexgrasp.types import Array
 
-SURFACE_POINTS = 6000  # 4 mm apart
+SURFACE_POINTS = 4000  # 5 mm apart
 ROUNDS = 3  # of linear steps until the fingertips are where they should be
 SEEN_WITHIN = 0.006  # [m] from a seen point the surface is known
 KNOWN = -0.0003  # [m] of clearance where the surface is known: noise
@@ -28,12 +28,11 @@ def stand_off(
     Also (n,) bool: the whole hand keeps off it there, by more where no camera saw it.
     """
     joints = candidates.joints.copy()
-    tips = np.asarray(hand.distal_links)
     outward = np.einsum("nij,nfi->nfj", candidates.palms[:, :3, :3], candidates.surfaces)
     points = candidates.palm_points
     for _ in range(ROUNDS):
-        distance = _distances(hand, geometry, candidates.palms, joints)[0]
-        gaps = np.stack([distance[:, _points(hand)[1] == link].min(axis=1) for link in tips], 1)
+        placed = _placed(hand, candidates.palms, joints, hand.distal_links)
+        gaps = np.stack([geometry.model.sdf.query(tip)[0].min(axis=1) for tip in placed], axis=1)
         jacobians = hand.contact_jacobians(joints, points)
         for i, used in enumerate(candidates.used):
             step = (margin - gaps[i, used])[:, None] * outward[i, used]
@@ -45,7 +44,8 @@ def stand_off(
 
 def _clear(hand: HandModel, geometry: GraspGeometry, palms: Array, joints: Array) -> Array:
     """(n,) bool, of `stand_off`."""
-    distance, normals, placed = _distances(hand, geometry, palms, joints)
+    placed = np.concatenate(_placed(hand, palms, joints, np.arange(len(hand.links))), axis=1)
+    distance, normals = geometry.model.sdf.query(placed)
     close = np.nonzero(distance < GUESSED)
     surface = placed[close] - distance[close][:, None] * normals[close]
     known = KDTree(geometry.seen).query(surface)[0] < SEEN_WITHIN
@@ -55,20 +55,15 @@ def _clear(hand: HandModel, geometry: GraspGeometry, palms: Array, joints: Array
     return clear
 
 
-def _distances(
-    hand: HandModel, geometry: GraspGeometry, palms: Array, joints: Array
-) -> tuple[Array, Array, Array]:
-    """Distance (n, k) [m] of the hand's points, the surface's normals and the points (n, k, 3)."""
-    points, links = _points(hand)
+def _placed(hand: HandModel, palms: Array, joints: Array, links: Array) -> list[Array]:
+    """Of each link its surface points (n, k, 3) in the frame of the palms (n, 4, 4) [m]."""
     T = palms[:, None] @ hand.forward(joints)
-    T = T[:, links]
-    placed = np.einsum("nkij,kj->nki", T[..., :3, :3], points) + T[..., :3, 3]
-    distance, normals = geometry.model.sdf.query(placed)
-    return distance, normals, placed
+    turns, places = np.swapaxes(T[..., :3, :3], 2, 3), T[:, :, None, :3, 3]
+    return [_points(hand)[link] @ turns[:, link] + places[:, link] for link in links]
 
 
 @lru_cache(maxsize=8)
-def _points(hand: HandModel) -> tuple[Array, Array]:
-    """(k, 3) points of the hand's surface in the frames of links (k,)."""
+def _points(hand: HandModel) -> list[Array]:
+    """Of each link points (k, 3) of its surface in its frame [m]."""
     points, _, links = hand.surface_points(SURFACE_POINTS)
-    return points, links
+    return [points[links == link] for link in range(len(hand.links))]
