@@ -39,7 +39,7 @@ class SlipWatch:
         self._unloaded = np.zeros((worlds, 3))
         self._tracked: Array | None = None
         self._first_pose = np.full((worlds, 4, 4), np.nan)
-        self._moved_until = np.zeros(worlds)
+        self._moved_for = np.zeros(worlds)
 
     @property
     def yielding(self) -> Array:
@@ -77,7 +77,7 @@ class SlipWatch:
         self._force[begins] = self._firmest[begins] = felt.force[begins]
         self._points[begins] = felt.points[begins]
         self._unloaded[begins] = _total(felt)[begins]
-        self._first_pose[begins], self._moved_until[begins] = np.nan, 0.0
+        self._first_pose[begins], self._moved_for[begins] = np.nan, 0.0
         self._force += share * (felt.force - self._force)
         self._firmest = np.fmax(self._firmest, self._force)
         held = self._firmest > FIRM
@@ -113,7 +113,7 @@ class SlipWatch:
 
     def _moved(self, seen: Array | None, dt: Array) -> Array:
         """(N,) bool: in the last view a tracked object was elsewhere in the hand than before."""
-        self._moved_until -= dt
+        self._moved_for -= dt
         if seen is not None:
             known = np.isfinite(seen).all(axis=(1, 2)) & self._watching
             fresh = known & np.isnan(self._first_pose[:, 0, 0])
@@ -122,10 +122,10 @@ class SlipWatch:
             first, now = self._first_pose[rows], seen[rows]
             far = np.linalg.norm(now[:, :3, 3] - first[:, :3, 3], axis=1) > self._settings.motion
             turned = np.linalg.norm(rotation_between(first, now), axis=1) > self._settings.turn
-            self._moved_until[rows] = np.where(far | turned, LOOK, 0.0)
+            self._moved_for[rows] = np.where(far | turned, LOOK, 0.0)
             again = rows[far | turned]  # the next slip is counted from here
             self._first_pose[again] = seen[again]
-        return self._moved_until > 0.0
+        return self._moved_for > 0.0
 
 
 def _total(felt: Felt) -> Array:

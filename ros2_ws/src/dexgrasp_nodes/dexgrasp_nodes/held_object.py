@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 from dexgrasp_interfaces.msg import ExecutorState
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from dexgrasp.errors import SceneError
 from dexgrasp.geometry import inverse, transform_points
@@ -34,16 +34,18 @@ class HeldObjectTracker:
     def __init__(self, node: Node) -> None:
         self._publisher = node.create_publisher(PoseStamped, "held_object", 1)
         self._states = Stream(node, ExecutorState, "executor/state", 20)
-        qos = QoSProfile(depth=KEPT, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self._poses = Stream(node, PoseStamped, "wrist_controller/current_pose", qos)
         self._palms: deque[PoseStamped] = deque(maxlen=KEPT)
         self._held: HeldObject | None = None
+
+    def remember(self, palms: Iterable[PoseStamped]) -> None:
+        """Keep where the palm was, for images that come later than it."""
+        self._palms.extend(palms)
 
     def update(self, scene: PerceivedScene, hand: HandModel) -> None:
         """Look for the object in a new scene."""
         stamp = scene.time
-        state = self._states.poll() or self._states.newest
-        self._palms.extend(self._poses.take_all())
+        self._states.take_all()
+        state = self._states.newest
         if state is None or state.phase not in CARRYING:
             self._held = None
             return

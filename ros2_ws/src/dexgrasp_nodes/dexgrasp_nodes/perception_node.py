@@ -9,7 +9,7 @@ import numpy as np
 from dexgrasp_interfaces.msg import DetectedObjectArray
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
 from std_msgs.msg import Header
 
@@ -23,7 +23,7 @@ from dexgrasp_nodes.conversions import (
     detection_to_msg,
     observation_from_msgs,
 )
-from dexgrasp_nodes.held_object import HeldObjectTracker
+from dexgrasp_nodes.held_object import KEPT, HeldObjectTracker
 from dexgrasp_nodes.loop import Loop
 from dexgrasp_nodes.node_base import BACKGROUND, StackNode, error_code, present, run
 from dexgrasp_nodes.streams import Stream
@@ -49,7 +49,10 @@ class PerceptionNode(StackNode):
         self._info = Stream(self, CameraInfo, "camera/depth/camera_info", qos_profile_sensor_data)
         self._joints = Stream(self, JointState, "joint_states", qos_profile_sensor_data)
         self._palm = Stream(
-            self, PoseStamped, "wrist_controller/current_pose", qos_profile_sensor_data
+            self,
+            PoseStamped,
+            "wrist_controller/current_pose",
+            QoSProfile(depth=KEPT, reliability=ReliabilityPolicy.BEST_EFFORT),
         )
         self._held = HeldObjectTracker(self)
         self._transforms = TransformTree(self)
@@ -75,8 +78,9 @@ class PerceptionNode(StackNode):
 
     def _look(self) -> None:
         self._transforms.update()
-        for stream in (self._info, self._joints, self._palm):
-            stream.take_all()
+        self._info.take_all()
+        self._joints.take_all()
+        self._held.remember(self._palm.take_all())
         image = self._image.poll()
         if image is None or self._info.newest is None:
             return
