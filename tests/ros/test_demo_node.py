@@ -67,10 +67,10 @@ class Demo:
 
 @pytest.fixture
 def demo(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Demo:
     monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN_ID))
-    return Demo(tmp_path, capsys)
+    return Demo(tmp_path, capfd)
 
 
 def read_report(results: Path) -> dict:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -18,7 +17,8 @@ import rclpy
 from dexgrasp_interfaces.msg import ErrorCode
 from dexgrasp_nodes.bridge_node import BridgeNode
 from dexgrasp_nodes.safety_node import SafetyNode
-from rclpy.executors import MultiThreadedExecutor
+from dexgrasp_nodes.spinning import Spinner
+from dexgrasp_nodes.world_node import WorldNode
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -42,6 +42,10 @@ STRIDE = 0.3  # [rad] from where the joints are to what is commanded
 DISCOVERY = 3.0  # [s] without anything new
 
 
+def no_fault(node: Node, error: Exception) -> None:
+    raise error
+
+
 class Rig:
     """Both nodes over one kind of robot, and a client."""
 
@@ -49,7 +53,8 @@ class Rig:
         # Nodes of a domain are known for a while after their end, those of this process, too.
         rclpy.init(domain_id=next(DOMAINS))
         self.safety = SafetyNode()
-        self.bridge = BridgeNode(self.safety)
+        self.world = WorldNode()
+        self.bridge = BridgeNode(self.safety, self.world)
         for node in (self.safety, self.bridge):
             node.set_parameters([Parameter("hand", value=HAND.name)])
         self.bridge.set_parameters([Parameter("ros2_control_hardware_type", value=kind)])
@@ -58,11 +63,8 @@ class Rig:
             Float64MultiArray, "hand_controller/commands", 1
         )
         self._reset = self.client.create_client(Trigger, "safety/reset")
-        self._executor = MultiThreadedExecutor(4)
-        for node in (self.safety, self.bridge, self.client):
-            self._executor.add_node(node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
-        self._thread.start()
+        nodes = (self.safety, self.bridge, self.world, self.client)
+        self._spinner: Spinner | None = Spinner(nodes, no_fault)
 
     def start(self) -> None:
         for node in (self.safety, self.bridge):
@@ -70,14 +72,14 @@ class Rig:
             assert node.trigger_activate() == SUCCESS
 
     def close(self) -> None:
-        if not self._thread.is_alive():
+        if self._spinner is None:
             return
         self.bridge.halt()
-        self._executor.shutdown()
-        self._thread.join(10.0)
+        self._spinner.stop(10.0)
+        self._spinner = None
         self.bridge.close()
         self.safety.close()
-        for node in (self.client, self.bridge, self.safety):
+        for node in (self.client, self.bridge, self.world, self.safety):
             node.destroy_node()
         rclpy.shutdown()
 
@@ -118,9 +120,9 @@ class Rig:
         return graph
 
     def graph(self) -> set[tuple]:
-        """Topics with direction, type and QoS, and services, of both nodes."""
+        """Topics with direction, type and QoS, and services, of the bridge's process."""
         seen: set[tuple] = set()
-        for node in (self.bridge, self.safety):
+        for node in (self.bridge, self.safety, self.world):
             name = node.get_name()
             for topic, _ in self.client.get_topic_names_and_types():
                 for way, infos in (

@@ -6,7 +6,6 @@ Times are of the simulation.
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -20,10 +19,11 @@ from dexgrasp_interfaces.msg import ErrorCode, SafetyState
 from dexgrasp_nodes import conversions as c
 from dexgrasp_nodes.bridge_node import BridgeNode
 from dexgrasp_nodes.safety_node import SafetyNode
+from dexgrasp_nodes.spinning import Spinner
 from dexgrasp_nodes.trial import Trial
+from dexgrasp_nodes.world_node import WorldNode
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from std_msgs.msg import Bool, Empty, Float64MultiArray
@@ -38,13 +38,18 @@ SUCCESS = TransitionCallbackReturn.SUCCESS
 STILL = 0.02  # [rad]
 
 
+def no_fault(node: Node, error: Exception) -> None:
+    raise error
+
+
 class Rig:
     """Both nodes, active, and a client that commands."""
 
     def __init__(self) -> None:
         rclpy.init(domain_id=DOMAIN_ID)
         self.safety = SafetyNode()
-        self.bridge = BridgeNode(self.safety)
+        self._world = WorldNode()
+        self.bridge = BridgeNode(self.safety, self._world)
         node = Node("client")
         self.states: list[SafetyState] = []
         node.create_subscription(SafetyState, "safety/state", self.states.append, 50)
@@ -52,11 +57,7 @@ class Rig:
         self._palm = node.create_publisher(PoseStamped, "wrist_controller/target_pose", 1)
         self._stop = node.create_publisher(Bool, "safety/e_stop", 1)
         self._beat = node.create_publisher(Empty, "safety/heartbeat", 1)
-        self._executor = MultiThreadedExecutor(4)
-        for each in (self.safety, self.bridge, node):
-            self._executor.add_node(each)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
-        self._thread.start()
+        self._spinner = Spinner((self.safety, self.bridge, self._world, node), no_fault)
         assert self.bridge.trigger_configure() == SUCCESS
         # Nothing moves before the limits are there.
         assert self.bridge.trigger_activate() != SUCCESS
@@ -68,8 +69,7 @@ class Rig:
     def close(self) -> None:
         """End both nodes."""
         self.bridge.halt()
-        self._executor.shutdown()
-        self._thread.join(10.0)
+        self._spinner.stop(10.0)
         self.bridge.close()
         self.safety.close()
         rclpy.shutdown()

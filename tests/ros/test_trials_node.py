@@ -105,8 +105,8 @@ def test_it_goes_on_where_it_was_left(stack, folder, monkeypatch) -> None:
     assert "[y]" in questions[1]
 
 
-def test_a_stack_that_breaks_ends_them(stack, folder, monkeypatch, capsys) -> None:
+def test_a_stack_that_breaks_ends_them(stack, folder, monkeypatch, capfd) -> None:
     stack.broken = ErrorCode.BACKEND
     assert run(folder, "mujoco", monkeypatch)[0] == 2
-    assert "trials: no sign of life" in capsys.readouterr().err
+    assert "trials: no sign of life" in capfd.readouterr().err
     assert entries(folder) == []

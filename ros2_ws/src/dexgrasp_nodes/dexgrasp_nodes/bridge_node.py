@@ -47,7 +47,7 @@ from dexgrasp_nodes.safety_node import SafetyNode
 from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.topic_driver import topic_robot
 from dexgrasp_nodes.world import World
-from dexgrasp_nodes.world_services import WorldServices
+from dexgrasp_nodes.world_node import WorldNode
 
 SLOW_EVERY = 5  # transforms, controller state and ground truth at 50 Hz
 CLOCK_EVERY = 12  # 21 Hz: each tick costs every node that uses simulated time about 1 ms
@@ -61,7 +61,7 @@ class BridgeNode(StackNode):
     `topics`: a file of `config/topics`, for the hardware type `topic_based`.
     """
 
-    def __init__(self, safety: SafetyNode) -> None:
+    def __init__(self, safety: SafetyNode, world: WorldNode) -> None:
         super().__init__("bridge")
         self.declare_parameter("hand", "allegro_right")
         self.declare_parameter("ros2_control_hardware_type", "mujoco")
@@ -74,7 +74,8 @@ class BridgeNode(StackNode):
         self._recoveries, self._fault = 0, None
         self._controller: HandController | None = None
         self._physics: Loop | None = None
-        self._safety = safety
+        self._safety, self._world_node = safety, world
+        world.world = self._running
         self._palm_target, self._target_stamp = np.eye(4), Time()
         self._commanded = False
         self._ticks = 0
@@ -92,7 +93,6 @@ class BridgeNode(StackNode):
         self._truth = publish(GroundTruth, "ground_truth/objects", 10)
         self._cameras = Cameras(self)
         self._palm_commands = Stream(self, PoseStamped, "wrist_controller/target_pose", 1)
-        WorldServices(self, self._running, self.report_fault)
 
     @property
     def world(self) -> World:
@@ -117,7 +117,7 @@ class BridgeNode(StackNode):
         self._config = SimulationConfig.load(value("simulation").value)
         kind = value("ros2_control_hardware_type").value
         if kind == TOPIC_BASED:
-            robot = topic_robot(self, hand, self._config, value("topics").value)
+            robot = topic_robot(self._world_node, hand, self._config, value("topics").value)
         else:
             robot = make_robot(kind, hand, self._config, value("seed").value)
         self._robot = robot
@@ -294,10 +294,10 @@ class BridgeNode(StackNode):
 
 
 def main() -> None:
-    """Run the node, and the safety node beside it."""
+    """Run the node, and beside it the safety node and the world."""
 
     def make_nodes() -> list[Node]:
-        safety = SafetyNode()
-        return [BridgeNode(safety), safety]
+        safety, world = SafetyNode(), WorldNode()
+        return [BridgeNode(safety, world), safety, world]
 
-    run_beside(make_nodes, threads=4)
+    run_beside(make_nodes)

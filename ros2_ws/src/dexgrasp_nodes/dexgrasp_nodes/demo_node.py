@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,6 @@ from dexgrasp_interfaces.action import PickObject
 from dexgrasp_interfaces.msg import ErrorCode, TrialReport
 from dexgrasp_interfaces.srv import SpawnObject
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.task import Future
@@ -36,9 +34,10 @@ from dexgrasp.evaluation.results import TrialResult, summarise
 from dexgrasp.evaluation.session import TrialSession
 from dexgrasp.objects import object_names
 from dexgrasp_nodes.conversions import picture_from_msg, seconds_from_stamp, trial_result
-from dexgrasp_nodes.node_base import BACKGROUND, LATCHED
+from dexgrasp_nodes.node_base import BACKGROUND, END_PATIENCE, LATCHED
 from dexgrasp_nodes.node_parameters import read_parameters
 from dexgrasp_nodes.remote_action import GoalClient
+from dexgrasp_nodes.spinning import Spinner
 from dexgrasp_nodes.stack_health import StackHealth
 
 DEFAULT_OBJECTS = "tomato_soup_can,sugar_box,baseball,mustard_bottle,mug"
@@ -268,10 +267,7 @@ def run_client(
     os.nice(BACKGROUND)
     rclpy.init(args=args)
     node = make()
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    spinning = threading.Thread(target=_spin, args=(executor, node), daemon=True)
-    spinning.start()
+    spinner = Spinner([node], _keep_fault)
     try:
         code = 0 if work(node) else 1
     except (DemoError, DexgraspError) as error:
@@ -279,16 +275,11 @@ def run_client(
         code = 2
     except KeyboardInterrupt:
         code = 130
-    executor.shutdown(timeout_sec=1.0)
+    spinner.stop(END_PATIENCE)
     rclpy.try_shutdown()
-    spinning.join(timeout=2.0)
     sys.exit(code)
 
 
-def _spin(executor: SingleThreadedExecutor, node: DemoNode) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        pass
-    except Exception as error:  # a fault in a callback must end the demo, not silence it
-        node.fault = error
+def _keep_fault(node: Any, error: Exception) -> None:
+    """A fault in a callback must end the demo, not silence it."""
+    node.fault = error

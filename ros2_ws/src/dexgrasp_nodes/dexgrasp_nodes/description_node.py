@@ -17,7 +17,6 @@ from dexgrasp_interfaces.msg import (
     SafetyState,
 )
 from geometry_msgs.msg import TransformStamped
-from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header, String
@@ -41,12 +40,13 @@ from dexgrasp_nodes.markers import (
     touch_markers,
 )
 from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, run
+from dexgrasp_nodes.spinning import PolledNode
 from dexgrasp_nodes.streams import Stream
 
 Message = TypeVar("Message")
 
 
-class DescriptionNode(Node):
+class DescriptionNode(PolledNode):
     """Parameters: `hand`, `rate` of transforms and markers [Hz]."""
 
     def __init__(self) -> None:

@@ -16,8 +16,7 @@ import numpy as np
 from dexgrasp_interfaces.action import DeliverObject, ExecuteGrasp, Withdraw
 from dexgrasp_interfaces.msg import ErrorCode
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.action.server import ServerGoalHandle
 from std_srvs.srv import Trigger
 
 from dexgrasp.errors import DexgraspError, EmergencyStopError, GraspError, SafetyError
@@ -33,6 +32,7 @@ from dexgrasp_nodes.executor_report import ExecutorReport
 from dexgrasp_nodes.hand_link import HandLink
 from dexgrasp_nodes.loop import Loop, claim_urgency, leave_shared_memory
 from dexgrasp_nodes.node_base import NotActiveError, StackNode, error_code, run, send_feedback
+from dexgrasp_nodes.spinning import GoalServer
 from dexgrasp_nodes.trial import BusyError, Goal, Machine, NothingHeldError, Trial, Workplace
 
 STATE_LOST_AFTER = 0.5  # [s] of wall clock without joint states or palm pose
@@ -79,15 +79,8 @@ class ExecutorNode(StackNode):
         self._servers = [self._serving(*action) for action in served]
         self.create_service(Trigger, "executor/release", self._on_release)
 
-    def _serving(self, kind: Any, name: str, begin: Callable) -> ActionServer:
-        return ActionServer(
-            self,
-            kind,
-            name,
-            lambda goal: self._serve(goal, kind, begin),
-            cancel_callback=lambda _: CancelResponse.ACCEPT,
-            callback_group=ReentrantCallbackGroup(),
-        )
+    def _serving(self, kind: Any, name: str, begin: Callable) -> GoalServer:
+        return GoalServer(self, kind, name, lambda goal: self._serve(goal, kind, begin))
 
     def setup(self) -> None:
         """Load hand and configuration. Raises UnknownNameError, ConfigError."""
@@ -330,4 +323,4 @@ def main() -> None:
     # The whole process: a thread that waits for Python's lock waits for whoever holds it.
     leave_shared_memory()
     claim_urgency()
-    run(ExecutorNode, threads=6)
+    run(ExecutorNode)

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from control_msgs.action import FollowJointTrajectory
 from control_msgs.msg import JointTolerance, JointTrajectoryControllerState
-from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -24,6 +23,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from dexgrasp.errors import ExecutionError
 from dexgrasp.hands import HandModel
 from dexgrasp_nodes.conversions import doubles, header
+from dexgrasp_nodes.spinning import GoalServer
 from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.trajectory import HandTrajectory, UnknownJointsError, read_trajectory
 
@@ -71,13 +71,8 @@ class HandController:
         self._state = node.create_publisher(
             JointTrajectoryControllerState, "hand_controller/controller_state", 10
         )
-        self._server = ActionServer(
-            node,
-            FollowJointTrajectory,
-            "hand_controller/follow_joint_trajectory",
-            self._execute,
-            cancel_callback=lambda _: CancelResponse.ACCEPT,
-            callback_group=ReentrantCallbackGroup(),
+        self._server = GoalServer(
+            node, FollowJointTrajectory, "hand_controller/follow_joint_trajectory", self._execute
         )
 
     def hold(self, target: np.ndarray, words: str) -> None:

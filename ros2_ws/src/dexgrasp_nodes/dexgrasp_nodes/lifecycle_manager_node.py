@@ -10,7 +10,6 @@ import time
 
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.client import Client
 from rclpy.node import Node
 from std_srvs.srv import Trigger
@@ -40,18 +39,15 @@ class LifecycleManagerNode(Node):
         self._active: dict[str, bool] = {}
         self._failed: set[str] = set()
         self._finished: set[str] = set()
-        group = ReentrantCallbackGroup()
         self._names: list[str] = list(self.get_parameter("node_names").value)
         self._states = {
-            name: self.create_client(GetState, f"{name}/get_state", callback_group=group)
-            for name in self._names
+            name: self.create_client(GetState, f"{name}/get_state") for name in self._names
         }
         self._changes = {
-            name: self.create_client(ChangeState, f"{name}/change_state", callback_group=group)
-            for name in self._names
+            name: self.create_client(ChangeState, f"{name}/change_state") for name in self._names
         }
-        self.create_service(Trigger, "~/startup", self._on_startup, callback_group=group)
-        self.create_service(Trigger, "~/is_active", self._on_is_active, callback_group=group)
+        self.create_service(Trigger, "~/startup", self._on_startup)
+        self.create_service(Trigger, "~/is_active", self._on_is_active)
         period = self.get_parameter("period").value
         self._halted = threading.Event()
         self._loop = Loop("manager", period, self._check, self._on_error)
@@ -147,4 +143,4 @@ class LifecycleManagerNode(Node):
 
 def main() -> None:
     """Run the node."""
-    run(LifecycleManagerNode, threads=2, niceness=BACKGROUND)
+    run(LifecycleManagerNode, niceness=BACKGROUND)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from queue import SimpleQueue
 from typing import TypeVar
 
 import rclpy
@@ -15,18 +15,17 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.action.server import ServerGoalHandle
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.executors import Executor, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.signals import SignalHandlerOptions
 
 from dexgrasp.errors import DexgraspError
+from dexgrasp_nodes.spinning import PolledNode, Spinner
 
 Value = TypeVar("Value")
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DIAGNOSTICS_PERIOD = 1.0  # [s]
-SIGNAL_LATENCY = 0.1  # [s] from a signal to the end, at most
 END_PATIENCE = 2.0  # [s] for callbacks under way to end
 # Niceness, so that control and physics come first and whoever waits for grasps comes next.
 WORKER, BACKGROUND = 5, 10
@@ -55,7 +54,7 @@ def error_code(error: Exception) -> int:
     return error.code if isinstance(error, DexgraspError) else ErrorCode.OTHER
 
 
-class StackNode(LifecycleNode):
+class StackNode(PolledNode, LifecycleNode):
     """A lifecycle node whose faults are words and codes and never the end of the process.
 
     Subclasses override `setup`, `start`, `stop` and `teardown`; what they raise makes the
@@ -144,12 +143,17 @@ class StackNode(LifecycleNode):
 
     def report_fault(self, error: Exception) -> None:
         """Log what went wrong in a loop or callback, at most once a second."""
-        words = str(error) if isinstance(error, DexgraspError) else traceback.format_exc()
-        self.get_logger().error(f"{words} (error {error_code(error)})", throttle_duration_sec=1.0)
+        log_fault(self, error)
 
     def _diagnose(self) -> None:
         level, words, figures = self.health()
         publish_status(self, self._diagnostics, level, words, figures)
+
+
+def log_fault(node: Node, error: Exception) -> None:
+    """Log what was caught, at most once a second."""
+    words = str(error) if isinstance(error, DexgraspError) else traceback.format_exc()
+    node.get_logger().error(f"{words} (error {error_code(error)})", throttle_duration_sec=1.0)
 
 
 def publish_status(
@@ -167,52 +171,36 @@ def publish_status(
     publisher.publish(message)
 
 
-def shut_down(executor: Executor) -> None:
-    """End the callbacks, then what they use: rclpy's own order lets them meet freed handles."""
-    pool = getattr(executor, "_executor", None)  # only a MultiThreadedExecutor has one
-    if pool is not None:
-        pool.shutdown(wait=True)
-    executor.shutdown()
+def run(make_node: Callable[[], Node], niceness: int = 0) -> None:
+    """Spin a node until Ctrl-C or SIGTERM, then call its `halt` and `close` if it has them."""
+    run_beside(lambda: [make_node()], niceness)
 
 
-def run(make_node: Callable[[], Node], threads: int = 1, niceness: int = 0) -> None:
-    """Spin a node until Ctrl-C or SIGTERM, then call its `halt` and `close` if it has them.
-
-    threads: more than one for nodes whose callbacks wait for others.
-    """
-    run_beside(lambda: [make_node()], threads, niceness)
-
-
-def run_beside(
-    make_nodes: Callable[[], Sequence[Node]], threads: int = 1, niceness: int = 0
-) -> None:
+def run_beside(make_nodes: Callable[[], Sequence[Node]], niceness: int = 0) -> None:
     """The same for several nodes in one process, which end in their order."""
     os.nice(niceness)
-    ended = threading.Event()
+    ended: SimpleQueue[None] = SimpleQueue()  # whose `put` a signal handler may call
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: ended.put(None))
     # rclpy's own handlers would end the context while our loops still publish.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     nodes = make_nodes()
-    executor = MultiThreadedExecutor(threads) if threads > 1 else SingleThreadedExecutor()
-    for node in nodes:
-        executor.add_node(node)
-    while not ended.is_set():
-        try:
-            executor.spin_once(timeout_sec=SIGNAL_LATENCY)
-        except Exception:
-            # What a callback raises comes out here, such as an answer to a client that is gone.
-            nodes[0].get_logger().error(traceback.format_exc(), throttle_duration_sec=1.0)
+    spinner = Spinner(nodes, _report_raised)
+    ended.get()
     for node in nodes:
         _call_if_there(node, "halt")
     # Callbacks must not meet a half-destroyed node; one that waits for others may never end.
-    ending = threading.Thread(target=shut_down, args=(executor,), daemon=True)
-    ending.start()
-    ending.join(END_PATIENCE)
+    spinner.stop(END_PATIENCE)
     for node in nodes:
         _call_if_there(node, "close")
         node.destroy_node()
     rclpy.shutdown()
+
+
+def _report_raised(node: Node, error: Exception) -> None:
+    """What a callback raises comes out of spinning, such as an answer to a client that is gone."""
+    words = "".join(traceback.format_exception(error))
+    node.get_logger().error(words, throttle_duration_sec=1.0)
 
 
 def _call_if_there(node: Node, method: str) -> None:

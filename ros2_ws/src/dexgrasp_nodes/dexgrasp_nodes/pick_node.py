@@ -25,8 +25,7 @@ from dexgrasp_interfaces.msg import (
     SafetyState,
 )
 from geometry_msgs.msg import PoseStamped
-from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.action.server import ServerGoalHandle
 
 from dexgrasp.errors import DexgraspError, EmergencyStopError
 from dexgrasp.execution.attempts import (
@@ -53,6 +52,7 @@ from dexgrasp_nodes.node_base import (
     send_feedback,
 )
 from dexgrasp_nodes.remote_action import CANCEL_WAIT, RemoteAction, RemoteError
+from dexgrasp_nodes.spinning import GoalServer
 from dexgrasp_nodes.streams import Stream
 from dexgrasp_nodes.views import Eyes, Found, View, first_view, next_view, seen_objects
 
@@ -86,22 +86,18 @@ class PickNode(StackNode):
         self.declare_parameter("perception_timeout", 10.0)
         self.declare_parameter("synthesis_timeout", 60.0)
         self.declare_parameter("good_score", 0.8)
-        group = ReentrantCallbackGroup()
         self._eyes = Eyes(self)
         self._safety = Stream(self, SafetyState, "safety/state")
         self._lock = threading.Lock()
         self._pick: Pick | None = None
         self._synthesis = RemoteAction(
-            self, SynthesizeGrasps, "synthesize_grasps", group, ErrorCode.SYNTHESIS_TIMEOUT
+            self, SynthesizeGrasps, "synthesize_grasps", ErrorCode.SYNTHESIS_TIMEOUT
         )
         self._execution = RemoteAction(
-            self, ExecuteGrasp, "execute_grasp", group, ErrorCode.EXECUTION_TIMEOUT
+            self, ExecuteGrasp, "execute_grasp", ErrorCode.EXECUTION_TIMEOUT
         )
-        self._withdrawal = RemoteAction(
-            self, Withdraw, "withdraw", group, ErrorCode.EXECUTION_TIMEOUT
-        )
-        self._group = group
-        self._server: ActionServer | None = None
+        self._withdrawal = RemoteAction(self, Withdraw, "withdraw", ErrorCode.EXECUTION_TIMEOUT)
+        self._server: GoalServer | None = None
 
     def setup(self) -> None:
         """Offer the action: only from now on is there anything to talk to.
@@ -109,14 +105,7 @@ class PickNode(StackNode):
         Raises UnknownNameError, ConfigError.
         """
         self._hand = HandModel.load(self.get_parameter("hand").value)
-        self._server = ActionServer(
-            self,
-            PickObject,
-            "pick_object",
-            self._execute,
-            cancel_callback=lambda _: CancelResponse.ACCEPT,
-            callback_group=self._group,
-        )
+        self._server = GoalServer(self, PickObject, "pick_object", self._execute)
 
     def teardown(self) -> None:
         """Withdraw the action."""
@@ -322,4 +311,4 @@ class PickNode(StackNode):
 
 def main() -> None:
     """Run the node."""
-    run(PickNode, threads=6)
+    run(PickNode)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from rclpy.context import Context
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -19,6 +18,7 @@ from std_msgs.msg import String
 
 from dexgrasp_nodes.loop import Loop
 from dexgrasp_nodes.node_base import BACKGROUND, LATCHED, present, run
+from dexgrasp_nodes.spinning import PolledNode
 from dexgrasp_nodes.streams import Stream
 
 POLL_PERIOD = 0.1  # [s]
@@ -30,7 +30,7 @@ BAG_VERSION = 9
 BAG_FOLDER = "recording"
 
 
-class RecorderNode(Node):
+class RecorderNode(PolledNode):
     """Records every topic but `exclude`, images at most once in `image_period` [s].
 
     Parameter `folder`: where the bag goes; empty: the folder that `results_folder` names,

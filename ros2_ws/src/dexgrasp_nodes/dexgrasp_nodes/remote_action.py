@@ -9,7 +9,6 @@ from typing import Any
 
 from dexgrasp_interfaces.msg import ErrorCode
 from rclpy.action.client import ActionClient
-from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
 
@@ -54,11 +53,11 @@ class RemoteAction:
     and a paused one takes no time from anybody.
     """
 
-    def __init__(self, node: Node, kind: Any, name: str, group: CallbackGroup, code: int) -> None:
+    def __init__(self, node: Node, kind: Any, name: str, code: int) -> None:
         self._node = node
         self._name = name
         self._code = code
-        self._client = GoalClient(node, kind, name, callback_group=group)
+        self._client = GoalClient(node, kind, name)
         self._servers: set[tuple[int, ...]] = set()
         self._looked = 0.0
 

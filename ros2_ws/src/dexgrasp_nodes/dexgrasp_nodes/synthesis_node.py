@@ -7,8 +7,7 @@ import time
 
 from dexgrasp_interfaces.action import SynthesizeGrasps
 from dexgrasp_interfaces.msg import ErrorCode, GraspArray
-from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.action.server import ServerGoalHandle
 
 from dexgrasp.errors import SceneError
 from dexgrasp.hands import HandModel
@@ -36,6 +35,7 @@ from dexgrasp_nodes.node_base import (
     run,
     send_feedback,
 )
+from dexgrasp_nodes.spinning import GoalServer
 
 Request = SynthesizeGrasps.Goal
 Result = SynthesizeGrasps.Result
@@ -54,14 +54,7 @@ class SynthesisNode(StackNode):
         self.declare_parameter("count", 8)
         self._grasps = self.create_publisher(GraspArray, "grasps", LATCHED)
         self._one_at_a_time = threading.Lock()
-        self._server = ActionServer(
-            self,
-            SynthesizeGrasps,
-            "synthesize_grasps",
-            self._execute,
-            cancel_callback=lambda _: CancelResponse.ACCEPT,
-            callback_group=ReentrantCallbackGroup(),
-        )
+        self._server = GoalServer(self, SynthesizeGrasps, "synthesize_grasps", self._execute)
 
     def setup(self) -> None:
         """Load hand and generator. Raises UnknownNameError, ConfigError."""
@@ -129,4 +122,4 @@ class SynthesisNode(StackNode):
 
 def main() -> None:
     """Run the node."""
-    run(SynthesisNode, threads=4, niceness=WORKER)
+    run(SynthesisNode, niceness=WORKER)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
@@ -140,10 +139,8 @@ class _Answers:
                 f"{service.type} is not installed ({error}): source the workspace of the hand's "
                 "own node as well"
             ) from error
-        # A group of its own: answers come while a callback of the node waits for them.
-        group = ReentrantCallbackGroup()
         self._request = kind.Request
-        self._client = node.create_client(kind, service.name, callback_group=group)
+        self._client = node.create_client(kind, service.name)
         self._asked: Any = None
         self._asked_at = -np.inf
 
