@@ -11,10 +11,10 @@ from dexgrasp.objects import ObjectModel
 from dexgrasp.synthesis import Condition, GraspGeometry, SynthesisConfig
 from dexgrasp.synthesis.candidates import Candidates
 from dexgrasp.synthesis.generators import GENERATORS
-from dexgrasp.synthesis.guess import GUESSED, SURFACE_POINTS, stand_off
+from dexgrasp.synthesis.guess import GUESSED, SURFACE_POINTS, UNSURE, certainty, stand_off
 
 HAND = HandModel.load("allegro_right")
-MARGIN = 0.003
+MARGIN, WIDE = 0.003, 0.0055
 BOX = ObjectModel.from_mesh("box", trimesh.creation.box((0.05, 0.06, 0.12)))
 TOP = np.array([[0.0, 0.0, 0.06]])
 
@@ -41,18 +41,38 @@ def gaps(joints: np.ndarray, candidates: Candidates) -> np.ndarray:
 
 
 def test_touching_fingertips_end_the_margin_off_the_surface(candidates: Candidates) -> None:
-    joints, _ = stand_off(HAND, geometry(TOP), candidates, MARGIN)
+    joints, _ = stand_off(HAND, geometry(TOP), candidates, MARGIN, MARGIN)
     assert (HAND.clip(joints) == joints).all()
     off = gaps(joints, candidates)[candidates.used]
     assert np.median(np.abs(off - MARGIN)) < 2e-4
     assert np.quantile(off, 0.1) > MARGIN - 1e-3
 
 
+def test_a_finger_to_spare_keeps_wide_of_what_is_least_certain(candidates: Candidates) -> None:
+    joints, _ = stand_off(HAND, geometry(TOP), candidates, MARGIN, WIDE)
+    off = np.where(candidates.used, gaps(joints, candidates), 0.0)
+    spare = candidates.used.sum(axis=1) == 4
+    assert spare.any()
+    assert not spare.all()
+    farthest = np.linalg.norm(candidates.tips - TOP, axis=2)[spare].argmax(axis=1)
+    widest = off[spare].max(axis=1)
+    assert np.median(np.abs(widest - WIDE)) < 2e-4
+    assert (off[spare].argmax(axis=1) == farthest).mean() > 0.9
+    assert np.quantile(off[~spare].max(axis=1), 0.9) < MARGIN + 1e-3
+
+
+def test_spare_and_seen_fingers_make_a_grasp_certain(candidates: Candidates) -> None:
+    four = candidates.used.sum(axis=1) == 4
+    everything = trimesh.sample.sample_surface(BOX.mesh, 4000, seed=0)[0]
+    assert (certainty(geometry(everything), candidates) == np.where(four, 1.0, UNSURE)).all()
+    assert (certainty(geometry(TOP), candidates) == UNSURE).all()
+
+
 def test_a_hand_near_what_nobody_saw_is_told_from_one_near_what_is_known(
     candidates: Candidates,
 ) -> None:
     everything = trimesh.sample.sample_surface(BOX.mesh, 4000, seed=0)[0]
-    _, guessed = stand_off(HAND, geometry(TOP), candidates, 0.5 * GUESSED)
-    _, known = stand_off(HAND, geometry(everything), candidates, 0.5 * GUESSED)
+    _, guessed = stand_off(HAND, geometry(TOP), candidates, 0.5 * GUESSED, 0.5 * GUESSED)
+    _, known = stand_off(HAND, geometry(everything), candidates, 0.5 * GUESSED, 0.5 * GUESSED)
     assert not guessed.any()  # every fingertip is nearer than a guess may be wrong
     assert known.any()

@@ -102,6 +102,7 @@ class SynthesisConfig(BaseModel):
     torque_share: float = Field(gt=0.0, le=1.0)
     opening: float = Field(gt=0.0)
     guess_margin: float = Field(ge=0.0)
+    wide_margin: float = Field(ge=0.0)
     max_overlap: float = Field(gt=0.0)
     max_gap: float = Field(gt=0.0)
     max_residual: float = Field(gt=0.0)

@@ -86,7 +86,8 @@ def prepare(
         keep |= {"be reached": clear, "balance the object": balanced}
         prepared = prepared.take(np.flatnonzero(clear & balanced))
     if len(prepared) and geometry.guessed:
-        prepared.grasp, off = stand_off(hand, geometry, prepared.candidates, config.guess_margin)
+        margins = config.guess_margin, config.wide_margin
+        prepared.grasp, off = stand_off(hand, geometry, prepared.candidates, *margins)
         keep["keep off what is guessed"] = off
         prepared = prepared.take(np.flatnonzero(off))
     if len(prepared):

@@ -18,6 +18,7 @@ from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.filters import Prepared, diverse, grasp_set, prepare, spread
 from dexgrasp.synthesis.generators import GENERATORS
 from dexgrasp.synthesis.geometry import GraspGeometry
+from dexgrasp.synthesis.guess import certainty
 from dexgrasp.synthesis.quality import features
 from dexgrasp.synthesis.ranking import RankingModel
 from dexgrasp.synthesis.refine import refine
@@ -82,7 +83,8 @@ class GeneratingSynthesizer:
         """See `GraspSynthesizer`.
 
         The score: after `lift` how steadily those trials went, after `shake` the probability
-        of holding under other friction, mass and errors of the palm (docs/ranking.md).
+        of holding under other friction, mass and errors of the palm (docs/ranking.md); of a
+        guessed shape times how certain its contacts are (`guess.certainty`).
         """
         return ranked(list(self.stream(hand, geometry, count, seed, condition)))[:count]
 
@@ -228,6 +230,8 @@ class GeneratingSynthesizer:
                 found, fruitful = found + len(held), round_
                 known = features(geometry, prepared.take(held), moved[held])
                 score = self.ranking.probability(known)
+                if geometry.guessed:
+                    score *= certainty(geometry, prepared.candidates.take(held))
                 yield ranked([replace(grasps[held], score=score)])
             if found >= count:
                 return
