@@ -1,4 +1,4 @@
-"""The batch evaluator with `mujoco_warp` on a GPU: `python benchmarks/gpu.py --help`."""
+"""The batch evaluator on a GPU, by any backend that has one: `python benchmarks/gpu.py --help`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ SURVEY = 86.0  # [ms] a grasp, the survey's GPU (facts/evaluation.md)
 
 
 def run(
+    backend: Annotated[str, typer.Option(help="mujoco_warp or isaaclab")] = "mujoco_warp",
     grasps: Annotated[Path, typer.Option(help="grasps in FRoGGeR's layout")] = GRASPS,
     meshes: Annotated[Path, typer.Option(help="folder of the objects' meshes")] = SHARED
     / "ycb_meshes",
@@ -45,15 +46,16 @@ def run(
     output.parent.mkdir(parents=True, exist_ok=True)
     sizes = [int(text) for text in worlds.split(",")]
     report: dict[str, Any] = {"machine": machine_line(), "device": device_name()}
-    report["promises"] = {name: promises(name) for name in hands.split(",") if name}
+    report["backend"] = backend
+    report["promises"] = {name: promises(name, backend) for name in hands.split(",") if name}
     names = objects.split(",")
-    report["first_seconds"] = tried(grasps, meshes, names[0], sizes[0], "mujoco_warp", 1).wall
+    report["first_seconds"] = tried(grasps, meshes, names[0], sizes[0], backend, 1).wall
     report["scaling"] = [
-        scaling(tried(grasps, meshes, names[0], size, "mujoco_warp", 1)) for size in sizes
+        scaling(tried(grasps, meshes, names[0], size, backend, 1)) for size in sizes
     ]
     report["agreement"] = {}
     for name in names:
-        device = tried(grasps, meshes, name, sizes[0], "mujoco_warp", 1)
+        device = tried(grasps, meshes, name, sizes[0], backend, 1)
         host = tried(grasps, meshes, name, sizes[0], "mujoco", processes)
         report["agreement"][name] = agreement(host, device)
         write_json(output, report)
@@ -73,12 +75,12 @@ def device_name() -> str:
     return device.name
 
 
-def promises(name: str) -> str:
+def promises(name: str, backend: str) -> str:
     """Whether the promises of `SimBackend` hold for a hand, and else the first that does not."""
     hand, config = HandModel.load(name), SimulationConfig.load()
     placement = random_placement(load_object("tomato_soup_can"), 0.0, seed=1)
     try:
-        checked = check_backend(lambda n: make_backend("mujoco_warp", hand, config, n), placement)
+        checked = check_backend(lambda n: make_backend(backend, hand, config, n), placement)
     except BackendError as error:
         return str(error)
     return f"{len(checked)} promises of the backend hold"
@@ -110,14 +112,14 @@ def agreement(host: Result, device: Result) -> dict[str, float]:
     return {
         "trials": len(a),
         "mujoco": float(a.mean()),
-        "mujoco_warp": float(b.mean()),
+        "device": float(b.mean()),
         "only_mujoco": int((a & ~b).sum()),
-        "only_mujoco_warp": int((b & ~a).sum()),
+        "only_device": int((b & ~a).sum()),
         "agree": float((a == b).mean()),
         "agree_nominal": float((a == b)[nominal].mean()),
         "height_difference": float(np.median(np.abs(heights[0] - heights[1]))),
         "mujoco_milliseconds": 1e3 * host.wall / len(a),
-        "mujoco_warp_milliseconds": 1e3 * device.wall / len(a),
+        "device_milliseconds": 1e3 * device.wall / len(a),
     }
 
 
@@ -140,17 +142,17 @@ def show(report: dict[str, Any], processes: int) -> None:
         )  # fmt: skip
     console.print(table)
     table = Table(
-        "object", "trials", "mujoco", "mujoco_warp", "only mujoco", "only warp", "agree",
+        "object", "trials", "mujoco", report["backend"], "only mujoco", "only GPU", "agree",
         "nominal", "height mm", f"ms, {processes} cores", "ms, GPU",
         title="The same trials on both", title_justify="left",
     )  # fmt: skip
     for name, row in report["agreement"].items():
         table.add_row(
             name, f"{row['trials']}", f"{100 * row['mujoco']:.1f} %",
-            f"{100 * row['mujoco_warp']:.1f} %", f"{row['only_mujoco']}",
-            f"{row['only_mujoco_warp']}", f"{100 * row['agree']:.1f} %",
+            f"{100 * row['device']:.1f} %", f"{row['only_mujoco']}",
+            f"{row['only_device']}", f"{100 * row['agree']:.1f} %",
             f"{100 * row['agree_nominal']:.0f} %", f"{1e3 * row['height_difference']:.1f}",
-            f"{row['mujoco_milliseconds']:.1f}", f"{row['mujoco_warp_milliseconds']:.1f}",
+            f"{row['mujoco_milliseconds']:.1f}", f"{row['device_milliseconds']:.1f}",
         )  # fmt: skip
     console.print(table)
     for name, words in report["promises"].items():

@@ -41,7 +41,8 @@ class Refinement(BaseModel):
 class ShakeConfig(BaseModel):
     """A grasp's trial without a table: mass [kg], friction, pull [m/s2] for `seconds` each way.
 
-    distance [m], angle [rad]: how far the object may move.  closing_speed [rad/s],
+    distance [m], angle [rad]: how far the object may move; allowed: the share of it up to which
+    a grasp counts as held, a trial being shorter than the protocol's.  closing_speed [rad/s],
     squeeze_time [s]: of the fingers.  contacts: fingertips that must touch, unless a grasp type
     is asked for.  batch: grasps tried in a round, at most.  spare: as a share of those missing.
     rounds: of the generator, at most.  patience: rounds in a row without a grasp that held.
@@ -57,6 +58,7 @@ class ShakeConfig(BaseModel):
     seconds: float = Field(gt=0.0)
     distance: float = Field(gt=0.0)
     angle: float = Field(gt=0.0)
+    allowed: float = Field(gt=0.0, le=1.0)
     closing_speed: float = Field(gt=0.0)
     squeeze_time: float = Field(gt=0.0)
     contacts: int = Field(ge=2)

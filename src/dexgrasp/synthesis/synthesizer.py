@@ -223,7 +223,7 @@ class GeneratingSynthesizer:
             grasps = grasp_set(hand, geometry, prepared, self.generator)
             moved = shake(hand, geometry, grasps, settings)
             tried += len(grasps)
-            held = np.flatnonzero(moved < 1.0)
+            held = np.flatnonzero(moved < settings.allowed)
             if 2 * len(held) >= batch:
                 harder = 1.0
             if len(held):

@@ -7,7 +7,7 @@ import numpy as np
 from dexgrasp.hands import HandModel
 from dexgrasp.types import Array
 
-STEP = 0.002  # [s]
+STEP = 0.001  # [s]; a hand on CAN sends positions every 3 of them
 LINK_INERTIA = 0.0005  # [kg m2] of what a joint carries, besides its rotor
 
 
