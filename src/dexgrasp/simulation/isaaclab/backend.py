@@ -10,7 +10,7 @@ import numpy as np
 from dexgrasp.errors import BackendError
 from dexgrasp.hands import HandModel
 from dexgrasp.perception.noise import DepthNoise
-from dexgrasp.simulation.checks import steps_in
+from dexgrasp.simulation.checks import begin, steps_in
 from dexgrasp.simulation.config import SimulationConfig
 from dexgrasp.simulation.isaaclab.client import borrow, give_back
 from dexgrasp.simulation.isaaclab.wire import Recipe, Snapshot, pack_poses, unpack_poses
@@ -103,14 +103,9 @@ class IsaacLabBackend:
         T_world_object: Array | None = None,
     ) -> None:
         """See `SimBackend.reset`."""
-        rows = np.arange(self.worlds) if worlds is None else np.asarray(worlds)
-        k = len(rows)
-        palm = np.broadcast_to(self.home_pose if T_world_palm is None else T_world_palm, (k, 4, 4))
-        opened = self.hand.postures["open"] if joint_position is None else joint_position
-        joints = np.broadcast_to(opened, (k, self.hand.joint_count))
-        if T_world_object is None:
-            T_world_object = np.array([p.T_world_object for p in self.placements]).reshape(-1, 4, 4)
-        objects = np.broadcast_to(T_world_object, (k, len(self.placements), 4, 4))
+        rows, palm, joints, objects = begin(
+            self, worlds, T_world_palm, joint_position, T_world_object
+        )
         with self._lock:
             self._snapshot = self._call(
                 "reset", rows, pack_poses(palm), np.array(joints), pack_poses(objects)
