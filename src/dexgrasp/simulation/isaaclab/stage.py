@@ -74,19 +74,23 @@ def scene(recipe: Recipe, config: SimulationConfig, touch: bool) -> InteractiveS
     if recipe.cameras:
         parts["depth"] = _camera("depth", config.camera, "distance_to_image_plane")
         parts["overview"] = _camera("overview", config.overview, "rgb")
-    made = configclass(type("HandOnTable", (InteractiveSceneCfg,), parts))
+    made: type[InteractiveSceneCfg] = configclass(
+        type("HandOnTable", (InteractiveSceneCfg,), parts)
+    )
     return made(num_envs=recipe.worlds, env_spacing=0.0)
 
 
 def _camera(name: str, camera: CameraConfig, kind: str) -> CameraCfg:
-    pose = pack_poses(camera.T_world_camera)
+    pose = [float(figure) for figure in pack_poses(camera.T_world_camera)]
     return CameraCfg(
         prim_path=f"{ENV}/{name}_camera",
         width=camera.width,
         height=camera.height,
         data_types=[kind],
         offset=CameraCfg.OffsetCfg(
-            pos=tuple(map(float, pose[:3])), rot=tuple(map(float, pose[3:])), convention="ros"
+            pos=(pose[0], pose[1], pose[2]),
+            rot=(pose[3], pose[4], pose[5], pose[6]),
+            convention="ros",
         ),
         spawn=PinholeCameraCfg.from_intrinsic_matrix(
             camera_matrix(camera), camera.width, camera.height, clipping_range=(0.01, FAR)

@@ -79,7 +79,9 @@ def scene(recipe: Recipe, config: SimulationConfig) -> InteractiveSceneCfg:
     if recipe.cameras:
         parts["depth"] = _camera("depth", config.camera, "distance_to_image_plane")
         parts["overview"] = _camera("overview", config.overview, "rgb")
-    made = configclass(type("HandOnTable", (InteractiveSceneCfg,), parts))
+    made: type[InteractiveSceneCfg] = configclass(
+        type("HandOnTable", (InteractiveSceneCfg,), parts)
+    )
     return made(num_envs=recipe.worlds, env_spacing=SEEN_APART if recipe.cameras else APART)
 
 

@@ -11,8 +11,10 @@ import torch
 import warp as wp
 from isaaclab.assets import BaseArticulation, BaseRigidObject
 from isaaclab.scene import InteractiveScene
+from isaaclab.sensors import Camera
 from isaaclab.sim import SimulationCfg, SimulationContext
 from isaaclab_newton.physics import NewtonManager
+from isaaclab_newton.sensors import ContactSensor
 from newton import JointType, ModelFlags
 
 from dexgrasp.simulation.isaaclab.base import RUSTED, BaseWorlds, host, joint_order
@@ -54,9 +56,9 @@ class Worlds(BaseWorlds):
 
     def _index(self) -> None:
         self._joints = joint_order(self.robot.joint_names, self.recipe.joints)
-        self._solver = NewtonManager._solver
+        self._solver: Any = NewtonManager._solver
         if not self.native:
-            self.touch = self.scene["touch"]
+            self.touch: ContactSensor = self.scene["touch"]
             self._tips = [self.touch.sensor_names.index(tip) for tip in self.recipe.tips]
         self.model = NewtonManager.get_model()
         self._bodies = {label: i for i, label in enumerate(self.model.body_label)}
@@ -275,8 +277,9 @@ class Worlds(BaseWorlds):
         return found
 
     def _image(self, camera: str, kind: str, world: int) -> Array:
-        self.scene[camera].update(0.0, force_recompute=True)
-        return host(self.scene[camera].data.output[kind])[world]
+        eye: Camera = self.scene[camera]
+        eye.update(0.0, force_recompute=True)
+        return host(eye.data.output[kind])[world]
 
 
 def _moved(pose: Array, point: Array) -> Array:

@@ -180,12 +180,9 @@ class Worlds(BaseWorlds):
         net, by_object = [], []
         for tip in self.recipe.tips:
             data = self.touch[tip].data
-            assert data.net_forces_w is not None
             net.append(host(data.net_forces_w)[:, 0])
             if not self.objects:
                 continue
-            assert data.force_matrix_w is not None
-            assert data.friction_forces_w is not None
             rubbing = host(data.friction_forces_w)[:, 0]
             by_object.append(host(data.force_matrix_w)[:, 0] + rubbing)
             net[-1] += rubbing.sum(axis=1)
@@ -198,9 +195,7 @@ class Worlds(BaseWorlds):
         """See `BaseWorlds.contacts`: those with objects, as PhysX lists no others."""
         found = []
         for link, sensor in self.touch.items() if self.objects else ():
-            matrix = sensor.data.force_matrix_w
-            assert matrix is not None
-            pushed = host(matrix)[world, 0]
+            pushed = host(sensor.data.force_matrix_w)[world, 0]
             force, points, normals, _, counts, starts = (
                 host(values)
                 for values in sensor.contact_physx_view.get_contact_data(dt=self.config.timestep)
