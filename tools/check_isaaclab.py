@@ -82,7 +82,11 @@ def sources(release: Release) -> Path:
         with tempfile.TemporaryDirectory(dir=kept.parent) as name:
             folder = Path(name) / "unpacked"
             _unpack(_download(release, Path(name)), folder)
-            folder.rename(kept)
+            try:
+                folder.rename(kept)
+            except OSError:
+                if not kept.exists():  # else another process was faster
+                    raise
     return kept / release.root
 
 

@@ -196,7 +196,9 @@ def test_the_wrist_comes_to_rest_at_its_goal() -> None:
     """A body of the servo's inertia, over the time steps of the worlds: no damping is too much."""
     config, com = SimulationConfig.load(), np.zeros((1, 3))
     place, turn = POSITION.copy(), Rotation.from_quat(WXYZ, scalar_first=True)
-    goal = pack_poses(pose_from_quaternion(POSITION + [0.02, -0.01, 0.03], WXYZ[[0, 2, 1, 3]]))
+    goal = pack_poses(
+        pose_from_quaternion(POSITION + np.array([0.02, -0.01, 0.03]), WXYZ[[0, 2, 1, 3]])
+    )
     inertia, velocity, dt = (0.5, 3e-4), np.zeros(6), config.timestep
     for _ in range(1000):
         palm = np.array([[*place, *turn.as_quat()]])
