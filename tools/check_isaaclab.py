@@ -97,7 +97,8 @@ def _download(release: Release, folder: Path) -> Path:
     command += ["--quiet", "--disable-pip-version-check", "--retries=1", "--dest", folder, wanted]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UnavailableError(f"{wanted} cannot be loaded: {done.stderr.strip()[-300:]}")
+        words = done.stderr.strip().splitlines()[-1:]
+        raise UnavailableError(f"{wanted} is not in the cache, and pip cannot load it: {words}")
     wheel = next(folder.glob("*.whl"))
     found = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if found != release.sha256:
