@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -64,13 +65,29 @@ def test_an_environment_without_isaaclab_says_so_over_the_wire(tmp_path) -> None
         client.Worker(executable(tmp_path / "python", line))
 
 
-def test_an_older_isaaclab_is_refused(monkeypatch, tmp_path) -> None:
-    monkeypatch.setenv("WARP_CACHE_PATH", str(tmp_path))
-    monkeypatch.setattr(worker.importlib.metadata, "version", lambda _: "2.3.2")
-    with pytest.raises(BackendError, match=r"isaaclab 2\.3\.2 is installed and 3\.x is needed"):
+@pytest.mark.parametrize("version", ["2.2.0", "4.0.0"])
+def test_another_isaaclab_is_refused(version: str, monkeypatch) -> None:
+    monkeypatch.setattr(worker.importlib.metadata, "version", lambda _: version)
+    with pytest.raises(BackendError, match=rf"isaaclab {version} is installed and 2\.3\.x or 3\.x"):
         worker.check_environment()
-    monkeypatch.setattr(worker.importlib.metadata, "version", lambda _: "3.0.0")
+
+
+@pytest.mark.parametrize(
+    ("version", "module"), [("2.3.2.post1", "worlds23"), ("2.3.0", "worlds23"), ("3.0.0", "worlds")]
+)
+def test_each_isaaclab_has_its_adapter(version: str, module: str, monkeypatch, tmp_path) -> None:
+    """The modules stand in for those that import IsaacLab; Isaac Sim starts before the older."""
+    said: list[str] = []
+    kit, worlds = ModuleType("kit"), ModuleType(module)
+    vars(kit)["launch"] = lambda: said.append("launch")
+    vars(worlds)["Worlds"] = said.append
+    monkeypatch.setitem(sys.modules, f"{worker.__package__}.kit", kit)
+    monkeypatch.setitem(sys.modules, f"{worker.__package__}.{module}", worlds)
+    monkeypatch.setattr(worker.importlib.metadata, "version", lambda _: version)
+    monkeypatch.setenv("WARP_CACHE_PATH", str(tmp_path))
     worker.check_environment()
+    worker.make_worlds("recipe")
+    assert said == (["launch", "recipe"] if module == "worlds23" else ["recipe"])
 
 
 def test_a_cache_that_cannot_be_written_is_named(monkeypatch, tmp_path) -> None:

@@ -89,6 +89,10 @@ def object_usd(model: ObjectModel, folder: Path | None = None, index: int = 0) -
     stage, _ = _stage(model.name)
     path = prim_path(model.name)
     friction = _material(stage, f"{path}/surface", model.friction, TORSIONAL_FRICTION)
+    # PhysX: its friction, not the hand's, as long as that is the larger one.
+    friction.GetPrim().AddAppliedSchema("PhysxMaterialAPI")
+    name = "physxMaterial:frictionCombineMode"
+    _attribute(friction.GetPrim(), name, Sdf.ValueTypeNames.Token, "min")
     body = _body(stage, path, np.eye(4))
     _mass(body, model.mass, np.asarray(model.com), np.asarray(model.inertia))
     _color(_mesh(stage, f"{path}/visual", model.mesh), OBJECT_COLORS[index % len(OBJECT_COLORS)])
@@ -183,6 +187,7 @@ def _joint(stage: Any, hand: HandModel, link: Link) -> None:
     drive.CreateStiffnessAttr(float(hand.stiffness[j] * PER_DEGREE))
     drive.CreateDampingAttr(float(hand.damping[j] * PER_DEGREE))
     drive.CreateMaxForceAttr(float(hand.effort_limit[j]))
+    joint.GetPrim().AddAppliedSchema("PhysxJointAPI")
     # USD has no names for these. PhysX reads the first two, Newton the first and the third.
     for name, figure in (
         ("physxJoint:armature", hand.armature[j]),

@@ -1,4 +1,4 @@
-"""`SimBackend` over IsaacLab 3 with Newton physics, which runs in a process of its own."""
+"""`SimBackend` over IsaacLab, 3 with Newton or 2.3 with PhysX, in a process of its own."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from isaaclab_newton.physics.mjwarp_manager import NewtonMJWarpManager
 from isaaclab_newton.renderers import NewtonWarpRendererCfg
 
 from dexgrasp.simulation.config import CameraConfig, SimulationConfig
+from dexgrasp.simulation.isaaclab.base import FAR, camera_matrix
 from dexgrasp.simulation.isaaclab.wire import Recipe, pack_poses
 
 CONTACTS, ROWS = 256, 512  # of one world; pairs of the broad phase count, too
-FAR = 3.0  # [m]; what is farther is not seen
 ENV = "{ENV_REGEX_NS}"
 
 
@@ -74,24 +74,26 @@ def scene(recipe: Recipe, config: SimulationConfig, touch: bool) -> InteractiveS
     if recipe.cameras:
         parts["depth"] = _camera("depth", config.camera, "distance_to_image_plane")
         parts["overview"] = _camera("overview", config.overview, "rgb")
-    made = configclass(type("HandOnTable", (InteractiveSceneCfg,), parts))
+    made: type[InteractiveSceneCfg] = configclass(
+        type("HandOnTable", (InteractiveSceneCfg,), parts)
+    )
     return made(num_envs=recipe.worlds, env_spacing=0.0)
 
 
 def _camera(name: str, camera: CameraConfig, kind: str) -> CameraCfg:
-    pixels, pose = camera.intrinsics, pack_poses(camera.T_world_camera)
-    # IsaacLab counts from the corner of the picture, the intrinsics from the centre of pixel 0.
-    matrix = [pixels.fx, 0, pixels.cx + 0.5, 0, pixels.fy, pixels.cy + 0.5, 0, 0, 1]
+    pose = [float(figure) for figure in pack_poses(camera.T_world_camera)]
     return CameraCfg(
         prim_path=f"{ENV}/{name}_camera",
         width=camera.width,
         height=camera.height,
         data_types=[kind],
         offset=CameraCfg.OffsetCfg(
-            pos=tuple(map(float, pose[:3])), rot=tuple(map(float, pose[3:])), convention="ros"
+            pos=(pose[0], pose[1], pose[2]),
+            rot=(pose[3], pose[4], pose[5], pose[6]),
+            convention="ros",
         ),
         spawn=PinholeCameraCfg.from_intrinsic_matrix(
-            matrix, camera.width, camera.height, clipping_range=(0.01, FAR)
+            camera_matrix(camera), camera.width, camera.height, clipping_range=(0.01, FAR)
         ),
         renderer_cfg=NewtonWarpRendererCfg(),
     )

@@ -15,19 +15,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from dexgrasp.errors import BackendError
+from dexgrasp.simulation.isaaclab.base import BaseWorlds
+from dexgrasp.simulation.isaaclab.wire import Recipe
 
-VERSION = "3."  # of IsaacLab, whose names and quaternions differ from those of 2
+OLD, NEW = "2.3.", "3."  # versions of IsaacLab, whose names and quaternions differ
 
 
 def check_environment() -> None:
     """Raises BackendError where IsaacLab cannot run here, with the remedy."""
-    try:
-        version = importlib.metadata.version("isaaclab")
-    except importlib.metadata.PackageNotFoundError:
-        raise BackendError("isaaclab is missing in its environment: run `make isaaclab`") from None
-    if not version.startswith(VERSION):
+    version = installed()
+    if not version.startswith((OLD, NEW)):
         raise BackendError(
-            f"isaaclab {version} is installed and {VERSION}x is needed: run `make isaaclab`"
+            f"isaaclab {version} is installed and {OLD}x or {NEW}x is needed: run `make isaaclab`"
         )
     folder = kernel_cache()
     try:
@@ -39,6 +38,26 @@ def check_environment() -> None:
         raise BackendError(
             f"the kernel cache {folder} cannot be written: set WARP_CACHE_PATH to a folder that can"
         )
+
+
+def installed() -> str:
+    """IsaacLab's version. Raises BackendError where there is none."""
+    try:
+        return importlib.metadata.version("isaaclab")
+    except importlib.metadata.PackageNotFoundError:
+        raise BackendError("isaaclab is missing in its environment: run `make isaaclab`") from None
+
+
+def make_worlds(recipe: Recipe) -> BaseWorlds:
+    """The worlds of a recipe in the IsaacLab that is installed."""
+    if installed().startswith(OLD):
+        from dexgrasp.simulation.isaaclab.kit import launch
+
+        launch()
+        from dexgrasp.simulation.isaaclab.worlds23 import Worlds
+    else:
+        from dexgrasp.simulation.isaaclab.worlds import Worlds
+    return Worlds(recipe)
 
 
 def kernel_cache() -> Path:
@@ -56,9 +75,7 @@ def serve(wire: Connection) -> None:
             return
         try:
             if name == "build":
-                from dexgrasp.simulation.isaaclab.worlds import Worlds
-
-                worlds = Worlds(*arguments)
+                worlds = make_worlds(*arguments)
                 answer = worlds.seen
             else:
                 answer = getattr(worlds, name)(*arguments)

@@ -9,26 +9,29 @@ import mujoco
 import numpy as np
 import torch
 import warp as wp
+from isaaclab.assets import BaseArticulation, BaseRigidObject
 from isaaclab.scene import InteractiveScene
+from isaaclab.sensors import Camera
 from isaaclab.sim import SimulationCfg, SimulationContext
 from isaaclab_newton.physics import NewtonManager
+from isaaclab_newton.sensors import ContactSensor
 from newton import JointType, ModelFlags
 
-from dexgrasp.simulation.config import SimulationConfig
+from dexgrasp.simulation.isaaclab.base import RUSTED, BaseWorlds, host, joint_order
 from dexgrasp.simulation.isaaclab.kernels import pull_wrist, push_objects
-from dexgrasp.simulation.isaaclab.stage import FAR, physics, scene
-from dexgrasp.simulation.isaaclab.wire import Recipe, Snapshot
+from dexgrasp.simulation.isaaclab.stage import physics, scene
+from dexgrasp.simulation.isaaclab.wire import Recipe
 from dexgrasp.types import Array
 
-RUSTED = 1e3  # [Nm s/rad]: a joint at its effort limit then turns by less than 1e-3 rad/s
 
+class Worlds(BaseWorlds):
+    """See `BaseWorlds`."""
 
-class Worlds:
-    """The worlds of one recipe, until the next one is built: IsaacLab holds one scene a process."""
+    robot: BaseArticulation
+    objects: list[BaseRigidObject]
 
     def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self.config = SimulationConfig.model_validate(recipe.config)
+        super().__init__(recipe)
         self.device = "cuda:0" if torch.cuda.is_available() else "cpu"
         # One world on a processor: MuJoCo proper steps it ten times faster than its kernels do.
         self.native = recipe.worlds == 1 and self.device == "cpu"
@@ -52,13 +55,10 @@ class Worlds:
         self.seen = self._read()
 
     def _index(self) -> None:
-        names = list(self.recipe.joints)
-        self._joints, found = self.robot.find_joints(names, preserve_order=True)
-        if list(found) != names:
-            raise ValueError(f"IsaacLab has the joints {found}, the hand {names}")
-        self._solver = NewtonManager._solver
+        self._joints = joint_order(self.robot.joint_names, self.recipe.joints)
+        self._solver: Any = NewtonManager._solver
         if not self.native:
-            self.touch = self.scene["touch"]
+            self.touch: ContactSensor = self.scene["touch"]
             self._tips = [self.touch.sensor_names.index(tip) for tip in self.recipe.tips]
         self.model = NewtonManager.get_model()
         self._bodies = {label: i for i, label in enumerate(self.model.body_label)}
@@ -133,23 +133,12 @@ class Worlds:
     def _tensor(self, values: Array) -> torch.Tensor:
         return torch.as_tensor(np.ascontiguousarray(values, dtype=np.float32), device=self.device)
 
-    def reset(self, rows: Array, palm: Array, joints: Array, objects: Array) -> Snapshot:
-        """Put worlds (k,) at rest: palm (k, 7), joints (k, J), objects (k, M, 7)."""
-        still = np.zeros((len(rows), 6))
-        self._write(rows, palm, still, joints, np.zeros_like(joints), objects, still[:, None])
-        self._aim(rows, joints, palm)
+    def _release(self, rows: Array) -> None:
         push = self._push.numpy().reshape(self.recipe.worlds, -1, 3)
         push[rows] = 0.0
         self._push.assign(push.reshape(-1, 3))
-        chosen = np.isin(np.arange(self.recipe.worlds), rows)
-        read = self._read()
-        nothing = np.zeros_like(read.finger_force)
-        fresh = Snapshot(**{**vars(read), "finger_force": nothing, "finger_object_force": nothing})
-        self.seen = self.seen.where(chosen, fresh)
-        return self.seen
 
     def _write(self, rows, palm, palm_velocity, joints, joint_velocity, objects, velocity) -> None:
-        """The state of worlds (k,); velocities of the link frames, linear and angular (k, 6)."""
         ids = torch.as_tensor(np.asarray(rows), dtype=torch.int32, device=self.device)
         tensor = self._tensor
         robot = self.robot
@@ -177,36 +166,10 @@ class Worlds:
         goal[rows] = palm
         self._goal.assign(goal)
 
-    def step(self, joints: Array, palm: Array, count: int, rows: Array | None) -> Snapshot:
-        """Hold targets (N, J) and (N, 7) for `count` time steps in worlds `rows` (None: all).
-
-        The engine steps all worlds; the others are put back.
-        """
-        every = np.arange(self.recipe.worlds)
-        resting = np.zeros(len(every), bool) if rows is None else ~np.isin(every, rows)
-        before = self._motion(resting)
-        self._aim(every, joints, palm)
-        for _ in range(count):
-            self.scene.write_data_to_sim()
-            self.sim.step(render=False)
-            self.scene.update(self.config.timestep)
-        after = self._read()
-        if resting.any():
-            self._write(np.flatnonzero(resting), *before)
-        self.seen = after.where(resting, self.seen)
-        return self.seen
-
-    def _motion(self, chosen: Array) -> tuple[Array, ...]:
-        """What `_write` takes, of the worlds that are chosen."""
-        data = self.robot.data
-        parts = [_host(part.root_link_vel_w) for part in (data, *(o.data for o in self.objects))]
-        empty = np.zeros((self.recipe.worlds, 0, 6))
-        moving = np.stack(parts[1:], axis=1) if self.objects else empty
-        now = self._read()
-        state = (
-            now.palm, parts[0], now.joint_position, now.joint_velocity, now.objects, moving,
-        )  # fmt: skip
-        return tuple(part[chosen].copy() for part in state)
+    def _advance(self) -> None:
+        self.scene.write_data_to_sim()
+        self.sim.step(render=False)
+        self.scene.update(self.config.timestep)
 
     def vary(self, gravity, friction, mass, push, stuck) -> None:
         """See `SimBackend.vary`; None leaves a figure."""
@@ -242,31 +205,20 @@ class Worlds:
             one.set_masses_index(masses=self._tensor(mass[:, i : i + 1]), env_ids=ids)
             one.set_inertias_index(inertias=self._tensor(inertia.reshape(-1, 1, 9)), env_ids=ids)
 
-    def _read(self) -> Snapshot:
-        data, n = self.robot.data, self.recipe.worlds
-        poses = [_host(one.data.root_link_pose_w) for one in self.objects]
-        speeds = [_host(one.data.root_com_vel_w)[:, :3] for one in self.objects]
-        net, by_object = self._felt_natively() if self.native else self._felt()
-        return Snapshot(
-            joint_position=_host(data.joint_pos)[:, self._joints],
-            joint_velocity=_host(data.joint_vel)[:, self._joints],
-            palm=_host(data.root_link_pose_w),
-            objects=np.stack(poses, axis=1) if poses else np.zeros((n, 0, 7)),
-            object_velocity=np.stack(speeds, axis=1) if speeds else np.zeros((n, 0, 3)),
-            finger_force=np.linalg.norm(net, axis=-1),
-            finger_object_force=np.linalg.norm(by_object, axis=-1).sum(axis=-1),
-        )
+    def _packed(self, poses: Any) -> Array:
+        return host(poses)
 
     def _felt(self) -> tuple[Array, Array]:
-        """Forces on the tips from everything (N, F, 3), and from each object (N, F, M, 3) [N]."""
+        if self.native:
+            return self._felt_natively()
         data = self.touch.data
-        net = _host(data.net_forces_w)[:, self._tips]
+        net = host(data.net_forces_w)[:, self._tips]
         if not self.objects:
             return net, np.zeros((*net.shape[:2], 0, 3))
-        return net, _host(data.force_matrix_w)[:, self._tips]
+        return net, host(data.force_matrix_w)[:, self._tips]
 
     def _felt_natively(self) -> tuple[Array, Array]:
-        """The same from MuJoCo's contacts: IsaacLab 3.0's sensor reads mujoco_warp's alone."""
+        """From MuJoCo's contacts: IsaacLab 3.0's sensor reads mujoco_warp's alone."""
         tips = [f"Hand/{tip}" for tip in self.recipe.tips]
         net, by_object = np.zeros((1, len(tips), 3)), np.zeros((1, len(tips), len(self.objects), 3))
         for first, second, _, _, force in self._native_contacts():
@@ -299,10 +251,7 @@ class Worlds:
         return self.model.body_label[body].removeprefix(f"/World/envs/env_{world}/")
 
     def contacts(self, world: int) -> list[tuple[str, str, Array, Array, float]]:
-        """Each contact of one world: two bodies by their prims' names, '' for the table.
-
-        Then the point [m], the unit normal from the first body to the second, the force [N].
-        """
+        """See `BaseWorlds.contacts`."""
         if self.native:
             return [
                 (first, second, point, normal, float(force @ normal))
@@ -327,23 +276,10 @@ class Worlds:
             found.append((names[0], names[1], point, normal, force))
         return found
 
-    def depth(self, world: int) -> Array:
-        """(h, w) float32 [m] along the optical axis; 0 where nothing is within 3 m."""
-        image = self._image("depth", "distance_to_image_plane", world)[..., 0]
-        return np.where(np.isfinite(image) & (image < FAR), image, 0.0).astype(np.float32)
-
-    def overview(self, world: int) -> Array:
-        """(h, w, 3) uint8 by the overview camera."""
-        return self._image("overview", "rgb", world)[..., :3].astype(np.uint8)
-
     def _image(self, camera: str, kind: str, world: int) -> Array:
-        self.scene[camera].update(0.0, force_recompute=True)
-        return _host(self.scene[camera].data.output[kind])[world]
-
-
-def _host(values: Any) -> Array:
-    values = values.torch if hasattr(values, "torch") else values
-    return values.cpu().numpy().copy()
+        eye: Camera = self.scene[camera]
+        eye.update(0.0, force_recompute=True)
+        return host(eye.data.output[kind])[world]
 
 
 def _moved(pose: Array, point: Array) -> Array:
