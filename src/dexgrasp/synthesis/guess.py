@@ -20,7 +20,7 @@ KNOWN = -0.0003  # [m] of clearance where the surface is known: noise
 GUESSED = 0.001  # [m] where it is guessed
 NEEDED = 3  # fingertips; of more, the least certain one may miss
 ANCHORS = 2  # fingertips on what was seen, of a grasp that is likely to be as planned
-UNSURE = 0.85  # what other grasps of a guessed shape are worth (measured, docs/synthesis.md)
+UNSURE = 0.85  # what other grasps of a guessed shape are worth, by the developed scans
 
 
 def stand_off(
