@@ -195,11 +195,14 @@ class GraspLiftEnv(DirectRLEnv):
         near = torch.linalg.vector_norm(palm - plan.palm[:, :3], dim=-1) < OFF_CENTER
         shown = torch.where(near[:, None], plan.grasp, plan.pregrasp)
         copied = rewards.imitation(palm, plan.palm[:, :3], state.joint_position, shown)
+        come = rewards.approach(palm, plan.palm[:, :3])
+        none = torch.zeros_like(height)
         goal = self._begun_at[:, 2] - self.world.table_height + LIFT
         limits = self.fingers.lower, self.fingers.upper
         return {
-            "approach": rewards.approach(palm, plan.palm[:, :3]),
-            "imitation": torch.where(held, torch.zeros_like(copied), copied),
+            # What is held is carried away from where it was grasped.
+            "approach": torch.where(held, none, come),
+            "imitation": torch.where(held, none, copied),
             "trajectory": rewards.trajectory(state.center, self._begun_at + path, held),
             "contact": rewards.contact(state.on_object, self.thumb),
             "force": rewards.force(state.on_object, state.elsewhere),

@@ -65,6 +65,11 @@ class TaskConfig(BaseModel):
         return self.palm == "free"
 
     @property
+    def exportable(self) -> bool:
+        """Whether the executor can run the actor: it moves the palm itself, and is no oracle."""
+        return self.actor == "student" and not self.free
+
+    @property
     def closing(self) -> tuple[float, float]:
         """When the fingers' reference leaves the pregrasp, and when it is the squeeze [s]."""
         return (0.8, 1.8) if self.free else (0.0, 1.0)
