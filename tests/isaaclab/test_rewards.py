@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from dexgrasp.simulation.isaaclab.rl import rewards
 
 THUMB = 3

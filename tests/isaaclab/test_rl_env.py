@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+
 from dexgrasp.execution.phases import Phase
 from dexgrasp.execution.policy import PolicyInputs
 from dexgrasp.simulation.isaaclab.rl.env import GraspLiftEnv

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rsl_rl.models import MLPModel
+from tensordict import TensorDict
+
 from dexgrasp.errors import ConfigError
 from dexgrasp.execution.policy import OnnxNetwork, PolicyController, read_manifest
 from dexgrasp.hands import HandModel, hand_names
@@ -17,8 +20,6 @@ from dexgrasp.simulation.isaaclab.rl.export import columns, layout, write_policy
 from dexgrasp.simulation.isaaclab.rl.fingers import Fingers
 from dexgrasp.simulation.isaaclab.rl.task import TaskConfig, finger_basis
 from dexgrasp.simulation.isaaclab.rl.train import agent
-from rsl_rl.models import MLPModel
-from tensordict import TensorDict
 
 
 def actor(task: TaskConfig, size: int, actions: int) -> torch.nn.Module:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
+
 from dexgrasp.errors import ConfigError
 from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.objects import load_object
@@ -15,7 +17,6 @@ from dexgrasp.simulation.isaaclab.rl import palm
 from dexgrasp.simulation.isaaclab.rl.curriculum import advanced, stages
 from dexgrasp.simulation.isaaclab.rl.fingers import Fingers
 from dexgrasp.simulation.isaaclab.rl.task import OBJECTS, TaskConfig, finger_basis
-from pydantic import ValidationError
 
 
 def test_levels_go_from_large_light_and_rough_to_small_heavy_and_slippery() -> None:

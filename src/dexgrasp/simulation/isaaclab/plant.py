@@ -158,9 +158,7 @@ class Plant:
         objects = tensor(objects)
         moving = tensor(velocity).expand(len(ids), len(self.objects), 6)
         for i, one in enumerate(self.objects):
-            one.write_root_link_pose_to_sim_index(
-                root_pose=objects[:, i].contiguous(), env_ids=ids
-            )
+            one.write_root_link_pose_to_sim_index(root_pose=objects[:, i].contiguous(), env_ids=ids)
             one.write_root_link_velocity_to_sim_index(
                 root_velocity=moving[:, i].contiguous(), env_ids=ids
             )

@@ -16,7 +16,7 @@ from dexgrasp.objects import load_object
 from dexgrasp.simulation.config import SimulationConfig
 from dexgrasp.simulation.isaaclab.plant import Plant
 from dexgrasp.simulation.isaaclab.rl import observations, rewards
-from dexgrasp.simulation.isaaclab.rl.curriculum import Stage, advanced, stages
+from dexgrasp.simulation.isaaclab.rl.curriculum import advanced, stages
 from dexgrasp.simulation.isaaclab.rl.fingers import Fingers
 from dexgrasp.simulation.isaaclab.rl.observations import Plan, State, world_points
 from dexgrasp.simulation.isaaclab.rl.palm import placed, scripted, steered, turned
@@ -93,6 +93,7 @@ class GraspLiftEnv(DirectRLEnv):
         self._retreat = tensor(np.array([-RETREAT * p.grasp.approach[0] for p in self.planned]))
         self._parked = self._rest + _parking(len(self.planned), self.device)
         self._stage_object = torch.tensor([s.index for s in self.stages], device=self.device)
+        self._loads = np.array([(s.mass, s.friction) for s in self.stages]).T
         own = [(p.model.mass, p.model.friction) for p in self.planned]
         self._own = np.array(own).T  # (2, M): mass and friction
         self._figures = np.repeat(self._own[:, None], n, axis=1)  # (2, N, M)
@@ -134,24 +135,19 @@ class GraspLiftEnv(DirectRLEnv):
     def state(self) -> State:
         """All environments as the simulator has them now."""
         robot = self.plant.robot.data
-        one = lambda name: torch.stack(  # noqa: E731
-            [getattr(o.data, name).torch for o in self.plant.objects], dim=1
-        )[self._every, self.object]
         net, by_object = self.plant.felt()
         own = by_object[self._every, :, self.object]
         tips = robot.body_link_pose_w.torch[:, self._tips]
         offsets = self._tip_offsets.expand(self.num_envs, -1, -1)
-        mass, friction = (
-            self.plant.tensor(f)[self._every, self.object] for f in self._figures
-        )
+        mass, friction = (self.plant.tensor(f)[self._every, self.object] for f in self._figures)
         return State(
             joint_position=robot.joint_pos.torch[:, self.plant.joints],
             joint_velocity=robot.joint_vel.torch[:, self.plant.joints],
             joint_target=self._target,
             palm=robot.root_link_pose_w.torch,
-            object=one("root_link_pose_w"),
-            object_velocity=one("root_com_vel_w"),
-            center=one("root_com_pose_w")[:, :3],
+            object=self._of_object("root_link_pose_w"),
+            object_velocity=self._of_object("root_com_vel_w"),
+            center=self._of_object("root_com_pose_w")[:, :3],
             tips=world_points(tips.flatten(0, 1), offsets.reshape(-1, 1, 3)).view(offsets.shape),
             on_object=torch.linalg.vector_norm(own, dim=-1),
             elsewhere=torch.linalg.vector_norm(net - own, dim=-1),
@@ -159,6 +155,11 @@ class GraspLiftEnv(DirectRLEnv):
             friction=friction,
             time=self.time,
         )
+
+    def _of_object(self, name: str) -> Tensor:
+        """(N, ...) what IsaacLab calls `name`, of the object that is to be grasped."""
+        every = [getattr(one.data, name).torch for one in self.plant.objects]
+        return torch.stack(every, dim=1)[self._every, self.object]
 
     def _get_observations(self) -> dict[str, Tensor]:
         state = self.state()
@@ -182,9 +183,7 @@ class GraspLiftEnv(DirectRLEnv):
     def _get_rewards(self) -> Tensor:
         parts = self.reward_parts(self._now)
         means = {f"reward/{name}": part.mean() for name, part in parts.items()}
-        self.extras["log"] = {
-            **means, "success": self.success.float().mean(), "level": self.level.float().mean()
-        }  # fmt: skip
+        self.extras["log"] = {**means, "episodes/level": self.level.float().mean()}
         return rewards.total(parts, self._weights)
 
     def reward_parts(self, state: State) -> dict[str, Tensor]:
@@ -214,6 +213,9 @@ class GraspLiftEnv(DirectRLEnv):
     def _reset_idx(self, env_ids: Sequence[int] | Tensor) -> None:
         ids = torch.as_tensor(env_ids, device=self.device).long()
         played = ids[self.episode_length_buf[ids] > 0]
+        if len(played):
+            lifted = self.success[played].float().mean()
+            self.extras.setdefault("log", {})["episodes/lifted"] = lifted
         self.level[played] = advanced(
             self.level[played], self.success[played], len(self.stages), self._rng
         )
@@ -233,10 +235,9 @@ class GraspLiftEnv(DirectRLEnv):
     def _choose(self, ids: Tensor) -> None:
         """The object of each level, with its mass and friction."""
         self.object[ids] = self._stage_object[self.level[ids]]
-        for row, level in zip(ids.tolist(), self.level[ids].tolist(), strict=True):
-            stage: Stage = self.stages[level]
-            self._figures[:, row] = self._own
-            self._figures[:, row, stage.index] *= (stage.mass, stage.friction)
+        rows, levels = ids.cpu().numpy(), self.level[ids].cpu().numpy()
+        self._figures[:, rows] = self._own[:, None]
+        self._figures[:, rows, self.object[ids].cpu().numpy()] *= self._loads[:, levels]
         mass, friction = self._figures
         self.plant.vary(None, friction, mass, None, None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def columns(hand: HandModel) -> dict[str, slice]:
     """Where each term is in an observation."""
     sizes = [size for _, size, _ in layout(hand)]
     edges = np.cumsum([0, *sizes]).tolist()
-    return {name: slice(*pair) for name, pair in zip(STUDENT, zip(edges, edges[1:]), strict=True)}
+    return {name: slice(*pair) for name, pair in zip(STUDENT, pairwise(edges), strict=True)}
 
 
 def manifest(task: TaskConfig, hand: HandModel, period: float, sha256: str) -> PolicyManifest:
@@ -75,9 +76,7 @@ def manifest(task: TaskConfig, hand: HandModel, period: float, sha256: str) -> P
     )
 
 
-def write_policy(
-    task: TaskConfig, actor: torch.nn.Module, timestep: float, folder: Path
-) -> Path:
+def write_policy(task: TaskConfig, actor: torch.nn.Module, timestep: float, folder: Path) -> Path:
     """The actor as `<hand>.onnx` and `<hand>.yaml`; the path of the latter.
 
     actor: student observations (n, D) to the mean action, normalisation included.

@@ -84,9 +84,7 @@ STUDENT: dict[str, Callable[[State, Plan], Tensor]] = {
     "grasp": lambda s, p: p.grasp,
     "squeeze": lambda s, p: p.squeeze,
     "gravity": lambda s, p: _gravity(s),
-    "palm_position": lambda s, p: quat_apply_inverse(
-        p.palm[:, 3:], s.palm[:, :3] - p.palm[:, :3]
-    ),
+    "palm_position": lambda s, p: quat_apply_inverse(p.palm[:, 3:], s.palm[:, :3] - p.palm[:, :3]),
     "time_acting": lambda s, p: s.time[:, None],
     "cloud_features": lambda s, p: cloud_features(p.surface, _in_palm(s, s.tips)),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import yaml
@@ -72,9 +72,9 @@ def run(
     objects: Annotated[str, typer.Option(help="of the catalogue, with commas")] = ",".join(OBJECTS),
     envs: Annotated[int, typer.Option(min=1)] = 512,
     iterations: Annotated[int, typer.Option(min=1)] = 1000,
-    actions: Annotated[str, typer.Option(help="joints or eigengrasps")] = "joints",
-    palm: Annotated[str, typer.Option(help="scripted or free")] = "scripted",
-    actor: Annotated[str, typer.Option(help="student or teacher")] = "student",
+    actions: Literal["joints", "eigengrasps"] = "joints",
+    palm: Annotated[Literal["scripted", "free"], typer.Option(help="who moves it")] = "scripted",
+    actor: Annotated[Literal["student", "teacher"], typer.Option(help="what it sees")] = "student",
     seed: int = 0,
     output: Annotated[Path, typer.Option(help="a folder for each hand")] = Path("results/rl"),
 ) -> None:
