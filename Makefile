@@ -85,7 +85,7 @@ train-policy: setup  ## Train a student policy by DAgger: ARGS="--hands leap_rig
 	@$(ENVIRONMENT) && OMP_NUM_THREADS=2 python -m dexgrasp.learning.train $(ARGS)
 
 train-rl: isaaclab  ## Train grasp and lift by PPO in IsaacLab: ARGS="--hand leap_right --envs 1024"
-	@.venv-isaaclab/bin/python -m dexgrasp.simulation.isaaclab.rl.train $(ARGS)
+	@env -u PYTHONPATH -u PYTHONHOME -u LD_LIBRARY_PATH .venv-isaaclab/bin/python -m dexgrasp.simulation.isaaclab.rl.train $(ARGS)
 
 clean:  ## Remove the environments and what they built
 	rm -rf .venv .venv-jazzy .venv-isaaclab setup.bash setup.jazzy.bash logs/setup

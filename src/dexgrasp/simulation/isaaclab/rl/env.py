@@ -38,6 +38,7 @@ OFF_CENTER = 0.04  # [m] of the object at most, as in the picks of the evaluatio
 MISPLACED = 0.005  # [m] of the palm about the planned grasp at most, as in `learning`
 RETREAT = 0.10  # [m] before the grasp where a palm begins that the policy moves
 PARKED = 0.5  # [m] from the middle of the table, where the other objects of a world stand
+NEAR = 0.04  # [m] of the palm from the grasp, where the demonstration closes its fingers
 LOST = 0.5  # [m] between palm and object
 FALLEN = -0.05  # [m] of an object under the table's top
 THUMB = "thumb"
@@ -53,7 +54,7 @@ class GraspLiftEnv(DirectRLEnv):
     """The observation groups are `policy`, what a robot has, and `privileged`, the rest.
 
     Actions (N, A), or (N, A + 4) with a free palm, count within +-1.
-    success: (N,) bool, the object's centre of mass is above `GOAL_HEIGHT` now.
+    success: (N,) bool, the object's centre of mass is above `GOAL_HEIGHT` now, near the palm.
     level: (N,) of the curriculum.
     """
 
@@ -172,8 +173,8 @@ class GraspLiftEnv(DirectRLEnv):
     def _get_dones(self) -> tuple[Tensor, Tensor]:
         self._now = state = self.state()
         height = self._height(state)
-        self.success = rewards.succeeded(height, GOAL_HEIGHT)
         away = torch.linalg.vector_norm(state.center - state.palm[:, :3], dim=-1)
+        self.success = rewards.succeeded(height, GOAL_HEIGHT) & (away < LOST)
         over = self.episode_length_buf >= self.max_episode_length
         return (height < FALLEN) | (away > LOST), over
 
@@ -191,7 +192,7 @@ class GraspLiftEnv(DirectRLEnv):
         plan, palm, height = self.plan, state.palm[:, :3], self._height(state)
         held = rewards.grasped(state.on_object, self.thumb)
         path = scripted(state.time, self.task.lifting, LIFT_SPEED, LIFT)[:, :3]
-        near = torch.linalg.vector_norm(palm - plan.palm[:, :3], dim=-1) < OFF_CENTER
+        near = torch.linalg.vector_norm(palm - plan.palm[:, :3], dim=-1) < NEAR
         shown = torch.where(near[:, None], plan.grasp, plan.pregrasp)
         copied = rewards.imitation(palm, plan.palm[:, :3], state.joint_position, shown)
         come = rewards.approach(palm, plan.palm[:, :3])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from dexgrasp.hands import HandModel
@@ -86,8 +87,6 @@ def finger_basis(hand: HandModel, task: TaskConfig) -> Array:
     Raises ConfigError for more eigengrasps than the hand's postures span.
     """
     # Imported here: the generators take seconds to load.
-    import numpy as np
-
     from dexgrasp.synthesis.generators.eigengrasps import Eigengrasps
 
     if task.actions == "joints":
