@@ -39,7 +39,7 @@ def agent(task: TaskConfig) -> dict[str, Any]:
         "activation": "elu",
         "obs_normalization": True,
     }
-    noise = {"class_name": "GaussianDistribution", "init_std": 0.5, "std_type": "scalar"}
+    noise = {"class_name": "GaussianDistribution", "init_std": 0.2, "std_type": "scalar"}
     return {
         "num_steps_per_env": STEPS,
         "save_interval": 50,
