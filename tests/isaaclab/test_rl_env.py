@@ -128,6 +128,12 @@ def test_success_brings_a_harder_object_and_failure_the_easiest(env: GraspLiftEn
     own = [env.planned[s.index].model.mass for s in chosen]
     factors = [float(m) / o for m, o in zip(masses, own, strict=True)]
     assert factors == pytest.approx([s.mass for s in chosen], rel=1e-4)
+    sliding = env.plant.model.shape_material_mu.numpy()[env.plant._shapes]
+    for i, stage in enumerate(chosen):
+        surfaces = env.plant._shape_objects == i * len(OBJECTS) + stage.index
+        own_friction = env.planned[stage.index].model.friction
+        assert surfaces.any()
+        assert sliding[surfaces] == pytest.approx(stage.friction * own_friction, rel=1e-4)
     env.level[:] = 0
 
 
