@@ -11,7 +11,7 @@ BACKEND ?= mujoco
 ENVIRONMENT := source setup.bash
 JAZZY := source setup.jazzy.bash
 
-.PHONY: help setup setup-jazzy isaaclab demo test test-jazzy lint benchmark benchmark-agreement benchmark-control benchmark-perception benchmark-drivers benchmark-evaluation benchmark-execution benchmark-faults benchmark-gpu benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy clean
+.PHONY: help setup setup-jazzy isaaclab demo test test-jazzy lint benchmark benchmark-agreement benchmark-control benchmark-perception benchmark-drivers benchmark-evaluation benchmark-execution benchmark-faults benchmark-gpu benchmark-loop benchmark-synthesis benchmark-policy fit-ranking train-policy train-rl clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -83,6 +83,9 @@ fit-ranking: setup  ## Fit the success probability of grasps on simulated trials
 
 train-policy: setup  ## Train a student policy by DAgger: ARGS="--hands leap_right"
 	@$(ENVIRONMENT) && OMP_NUM_THREADS=2 python -m dexgrasp.learning.train $(ARGS)
+
+train-rl: isaaclab  ## Train grasp and lift by PPO in IsaacLab: ARGS="--hand leap_right --envs 1024"
+	@env -u PYTHONPATH -u PYTHONHOME -u LD_LIBRARY_PATH .venv-isaaclab/bin/python -m dexgrasp.simulation.isaaclab.rl.train $(ARGS)
 
 clean:  ## Remove the environments and what they built
 	rm -rf .venv .venv-jazzy .venv-isaaclab setup.bash setup.jazzy.bash logs/setup

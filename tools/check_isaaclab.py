@@ -67,7 +67,7 @@ NEW = Release(
     python="3.12",
     sha256="625f752c7dd912eb8efade85daeb7a8119d620266852380d17d8f9e701b80bca",
     root=".",
-    files=("stage.py", "worlds.py"),
+    files=("plant.py", "stage.py", "worlds.py"),
 )
 
 

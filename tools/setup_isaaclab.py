@@ -23,6 +23,7 @@ from environment.steps import Steps, content_key, run
 
 ROOT = Path(__file__).resolve().parent.parent
 ISAACLAB = "isaaclab==3.0.0"  # its wheel holds the Newton backend, its pins newton and torch
+TESTS = "pytest"  # what needs torch is tested there: tests/isaaclab
 INSTALLED_GB, NEEDED_GB = 8, 16  # measured, and with the downloads beside it
 
 
@@ -55,14 +56,16 @@ def install_isaaclab(python: Path, log: Path) -> None:
 
 
 def install_library(python: Path, project: str, log: Path) -> None:
-    """The library as editable, beside the versions that IsaacLab brought."""
+    """The library as editable, and pytest, beside the versions that IsaacLab brought."""
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
     frozen = subprocess.run(
         [*pip, "freeze"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     held = log.with_name("constraints.txt")
     held.write_text("\n".join(line for line in frozen if re.match(r"[\w.-]+==", line)))
-    pins = tomllib.loads(project)["project"]["dependencies"]
+    named = tomllib.loads(project)["project"]
+    tests = [pin for pin in named["optional-dependencies"]["dev"] if pin.startswith(f"{TESTS}==")]
+    pins = [*named["dependencies"], *tests]
     lacking = missing(pins, [line.split("==")[0] for line in held.read_text().split()])
     run([*pip, "install", "--constraint", held, *lacking], log)
     run([*pip, "install", "--no-deps", "-e", ROOT], log)
@@ -84,7 +87,7 @@ def set_up(venv: Path, steps: Steps) -> None:
     steps.once(
         "library",
         "library",
-        content_key(key, project),
+        content_key(key, project, TESTS),
         lambda log: install_library(python, project, log),
     )
 

@@ -29,12 +29,12 @@ PLANTED = {
         ),
     },
     NEW: {
-        "worlds.py": (
+        "plant.py": (
             ("target_command.set_position_index(", "target_command.set_positions_index("),
             ("position=tensor(joints)", "positions=tensor(joints)"),
-            ("self.sim.step(render=False)", "self.sim.step(rendering=False)"),
             ("NewtonManager.get_model()", "NewtonManager.model()"),
         ),
+        "worlds.py": (("self.sim.step(render=False)", "self.sim.step(rendering=False)"),),
         "stage.py": (
             ("nconmax=", "ncon="),
             ("env_spacing=", "spacing="),

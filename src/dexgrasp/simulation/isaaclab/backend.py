@@ -64,31 +64,14 @@ class IsaacLabBackend:
     def load(self, placements: Sequence[ObjectPlacement]) -> None:
         """See `SimBackend.load`."""
         with self._lock:
-            recipe = self._recipe(placements)
+            models = [p.model for p in placements]
+            cameras = self.worlds <= SEEING_WORLDS
+            recipe = Recipe.of(self.hand, self.config, models, self.worlds, cameras)
+            names = [link.name for link in self.hand.links]
+            self._names = dict(zip(recipe.links, names, strict=True))
             self._snapshot = self._worker.call("build", recipe)
             self.placements = tuple(placements)
             self.reset()
-
-    def _recipe(self, placements: Sequence[ObjectPlacement]) -> Recipe:
-        # Imported here: usd-core is in the extra `usd`.
-        from dexgrasp.simulation.usd_assets import hand_usd, object_usd, prim_path, table_usd
-
-        hand = self.hand
-        links = [prim_path(link.name)[1:] for link in hand.links]
-        self._names = dict(zip(links, (link.name for link in hand.links), strict=True))
-        objects = [object_usd(p.model, index=i) for i, p in enumerate(placements)]
-        return Recipe(
-            worlds=self.worlds,
-            hand=str(hand_usd(hand)),
-            table=str(table_usd(self.config)),
-            objects=tuple(map(str, objects)),
-            links=tuple(links),
-            joints=tuple(prim_path(name)[1:] for name in hand.joint_names),
-            tips=tuple(links[k] for k in hand.distal_links),
-            open=tuple(map(float, hand.postures["open"])),
-            config=self.config.model_dump(),
-            cameras=self.worlds <= SEEING_WORLDS,
-        )
 
     def _call(self, name: str, *arguments: object):
         if self._snapshot is None:

@@ -31,8 +31,10 @@ class NewtonNativeManager(NewtonMJWarpManager):
 
 
 def physics(config: SimulationConfig, native: bool) -> NewtonCfg:
+    manager = NewtonNativeManager if native else NewtonMJWarpManager
     solver = MJWarpSolverCfg(
-        class_type=NewtonNativeManager if native else NewtonMJWarpManager,
+        # By name: IsaacLab validates the attributes of a class, some of which are without end.
+        class_type=f"{manager.__module__}:{manager.__name__}",
         use_mujoco_cpu=native,
         integrator="implicitfast",
         cone="elliptic",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dexgrasp.geometry import pose_from_quaternion, quaternion_from_pose
+from dexgrasp.hands import HandModel
+from dexgrasp.objects import ObjectModel
+from dexgrasp.simulation.config import SimulationConfig
 from dexgrasp.types import Array
 
 
@@ -30,6 +34,33 @@ class Recipe:
     open: tuple[float, ...]
     config: dict[str, Any]
     cameras: bool
+
+    @classmethod
+    def of(
+        cls,
+        hand: HandModel,
+        config: SimulationConfig,
+        models: Sequence[ObjectModel],
+        worlds: int,
+        cameras: bool,
+    ) -> Recipe:
+        """Write the USD files and name what is in them. Raises BackendError without usd-core."""
+        # Imported here: usd-core is in the extra `usd`.
+        from dexgrasp.simulation.usd_assets import hand_usd, object_usd, prim_path, table_usd
+
+        links = [prim_path(link.name)[1:] for link in hand.links]
+        return cls(
+            worlds=worlds,
+            hand=str(hand_usd(hand)),
+            table=str(table_usd(config)),
+            objects=tuple(str(object_usd(m, index=i)) for i, m in enumerate(models)),
+            links=tuple(links),
+            joints=tuple(prim_path(name)[1:] for name in hand.joint_names),
+            tips=tuple(links[k] for k in hand.distal_links),
+            open=tuple(map(float, hand.postures["open"])),
+            config=config.model_dump(),
+            cameras=cameras,
+        )
 
 
 @dataclass(frozen=True)
