@@ -87,7 +87,7 @@ class Spinner:
             thread.start()
 
     def _spin(self, executor: Executor, node: Node) -> None:
-        while not self._stopped:
+        while not self._stopped and node.context.ok():
             try:
                 executor.spin_once(WAIT)
             except ExternalShutdownException:
