@@ -25,7 +25,7 @@ from dexgrasp.synthesis.generators.contact_fields import (
     direction_bin,
 )
 from dexgrasp.synthesis.generators.inverse_kinematics import reach, solve
-from dexgrasp.synthesis.generators.matching import CROWDED, residual
+from dexgrasp.synthesis.generators.matching import CROWDED, residual, residuals_of
 from dexgrasp.synthesis.generators.search_settings import SearchConfig
 from dexgrasp.synthesis.refine import refine
 
@@ -205,6 +205,13 @@ def test_three_pushes_at_120_degrees_balance():
     angles = np.deg2rad([0.0, 120.0, 240.0])
     points = 0.03 * np.stack([np.cos(angles), np.sin(angles), 0.0 * angles], axis=1)
     assert left_over(points) < 1e-6
+
+
+def test_a_push_without_direction_balances_nothing():
+    points = np.array([[0.03, 0.0, 0.0], [-0.03, 0.0, 0.0]])
+    wrenches, used = pushes(points), np.ones((1, 2), dtype=bool)
+    wrenches[1] = 0.0
+    assert residuals_of(wrenches[None], points[None], used)[0] == CROWDED
 
 
 @pytest.mark.parametrize("name", hand_names())

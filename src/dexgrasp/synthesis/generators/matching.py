@@ -59,7 +59,8 @@ def residual(wrenches, points, pick, used, apart, total, share):
 
     wrenches: (P, 6) of unit pushes.  The shares of the fingers lie within [0.15, 1], as in
     `kernels.closure_weights`, so that every finger counts.  CROWDED if two points are closer
-    than `apart` [m] on one side: opposed fingers may hold a thin wall.
+    than `apart` [m] on one side: opposed fingers may hold a thin wall. It is also the answer
+    where a push is nothing, because the surface has no direction there.
     """
     fingers = len(used)
     for f in range(fingers):
@@ -85,6 +86,8 @@ def residual(wrenches, points, pick, used, apart, total, share):
                 for i in range(6):
                     along += total[i] * w[i]
                     size += w[i] * w[i]
+                if size == 0.0:
+                    return CROWDED
                 best = min(max(share[f] - along / size, 0.15), 1.0)
                 for i in range(6):
                     total[i] += (best - share[f]) * w[i]
