@@ -34,7 +34,7 @@ def test_agreement_counts_each_way_of_differing(gpu) -> None:
     host = result(gpu, [True, True, False, False], [0.3, 0.3, 0.1, 0.1], 2.0)
     device = result(gpu, [True, False, True, True], [0.31, 0.1, 0.3, 0.3], 0.4)
     row = gpu.agreement(host, device)
-    assert (row["only_mujoco"], row["only_mujoco_warp"], row["agree"]) == (1, 2, 0.25)
+    assert (row["only_mujoco"], row["only_device"], row["agree"]) == (1, 2, 0.25)
     assert row["agree_nominal"] == 0.5
     assert row["height_difference"] == pytest.approx(0.2)
     assert row["mujoco_warp_milliseconds"] == pytest.approx(100.0)
