@@ -37,7 +37,7 @@ def test_agreement_counts_each_way_of_differing(gpu) -> None:
     assert (row["only_mujoco"], row["only_device"], row["agree"]) == (1, 2, 0.25)
     assert row["agree_nominal"] == 0.5
     assert row["height_difference"] == pytest.approx(0.2)
-    assert row["mujoco_warp_milliseconds"] == pytest.approx(100.0)
+    assert row["device_milliseconds"] == pytest.approx(100.0)
 
 
 def test_without_a_gpu_the_error_names_the_other_benchmark(gpu, monkeypatch) -> None:
