@@ -35,20 +35,26 @@ def run(
         int, typer.Option(help="trials at once in IsaacLab; 1: MuJoCo proper steps them there")
     ] = 10,
     seed: Annotated[int, typer.Option(help="of the synthesis")] = 0,
+    protocol: Annotated[
+        str, typer.Option(help="survey asks of many objects just the height that it lifts them to")
+    ] = "robot",
     output: Annotated[Path, typer.Option(help="file for the figures")] = Path(
         "results/agreement.json"
     ),
 ) -> None:
-    """Success, heights and slip of the same grasps under the survey's protocol on both."""
-    names, protocol = objects.split(","), Protocol.load("survey")
+    """Success, heights and slip of the same grasps on both."""
+    names, rules = objects.split(","), Protocol.load(protocol)
     rows: list[dict[str, Any]] = []
     output.parent.mkdir(parents=True, exist_ok=True)
     for hand in map(HandModel.load, hands.split(",")):
         for name in names:
             model = load_object(name)
             grasps = found(hand, model, -(-count // len(names)), seed)
-            rows += compared(hand, model, grasps, protocol, worlds)
-            write_json(output, {"machine": machine_line(), "worlds": worlds, "trials": rows})
+            rows += compared(hand, model, grasps, rules, worlds)
+            write_json(
+                output,
+                {"machine": machine_line(), "protocol": protocol, "worlds": worlds, "trials": rows},
+            )
             print(f"{hand.name} {name}: {len(grasps)} grasps on both", flush=True)
     show(rows, worlds)
 
