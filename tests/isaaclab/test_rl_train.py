@@ -37,7 +37,10 @@ def test_a_training_leaves_a_policy_that_the_executor_loads(tmp_path: Path, monk
 
 def test_without_rsl_rl_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     found = importlib.util.find_spec
-    absent = lambda name: None if name == "rsl_rl" else found(name)  # noqa: E731
+
+    def absent(name: str) -> object:
+        return None if name == "rsl_rl" else found(name)
+
     monkeypatch.setattr(importlib.util, "find_spec", absent)
     ended = CliRunner().invoke(command(), [])
     assert ended.exit_code == 1

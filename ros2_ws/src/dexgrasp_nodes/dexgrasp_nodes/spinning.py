@@ -1,8 +1,8 @@
 """How the nodes of a process are spun: each by a thread and an executor of its own.
 
-rclpy's executors that wait on sets build a set of every entity for each message: 11 ms for the
-bridge, half a core (measured). Kilted's `EventsExecutor` is told by the middleware instead; Jazzy
-has none, and is spun as before. Both run one callback at a time, so goals run in threads.
+rclpy's executors that wait on sets build a set of every entity anew for each message. Kilted's
+`EventsExecutor` is told by the middleware instead; Jazzy has none and keeps the wait sets. Both
+run one callback at a time, so goals run in threads.
 """
 
 from __future__ import annotations
