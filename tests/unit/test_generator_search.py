@@ -25,7 +25,12 @@ from dexgrasp.synthesis.generators.contact_fields import (
     direction_bin,
 )
 from dexgrasp.synthesis.generators.inverse_kinematics import reach, solve
-from dexgrasp.synthesis.generators.matching import CROWDED, residual, residuals_of
+from dexgrasp.synthesis.generators.matching import (
+    CROWDED,
+    residual,
+    residuals_of,
+    stays_above,
+)
 from dexgrasp.synthesis.generators.search_settings import SearchConfig
 from dexgrasp.synthesis.refine import refine
 
@@ -109,6 +114,26 @@ def test_fields_prefer_configurations_near_the_postures(name):
             if spot != EMPTY and fields.bins[spot] != EMPTY:
                 winner = fields.bins[spot] // len(links)
                 assert costs[winner, fingers[c]] <= costs[s, fingers[c]] + 1e-6
+
+
+@pytest.mark.parametrize("name", hand_names())
+def test_a_last_link_is_above_the_table_with_all_its_spheres(name):
+    hand = the_hand(name)
+    fields = contact_fields(hand, 3000, 0.01, 5)
+    points, _, links, fingers = hand.kernel_contacts
+    centers, radii, owner = hand.kernel_spheres
+    rng = np.random.default_rng(0)
+    palm = np.eye(4)
+    for entry in rng.choice(fields.bins[fields.bins != EMPTY], 50):
+        sample, contact = divmod(int(entry), len(links))
+        palm[:3, :3] = Rotation.random(random_state=rng).as_matrix()
+        pose = palm @ hand.forward(fields.samples[[sample]])[0, links[contact]]
+        own = owner == links[contact]
+        heights = centers[own] @ pose[2, :3] - radii[own]
+        lowest = heights.min() - points[contact] @ pose[2, :3]  # below the contact
+        for gap in (-1e-4, 1e-4):
+            place = fields.kernel_tips, palm, entry, fingers[contact], 0.02
+            assert stays_above(*place, 0.02 + lowest - gap) == (gap > 0.0)
 
 
 def search_costs(hand: HandModel, samples: np.ndarray) -> np.ndarray:
@@ -296,6 +321,14 @@ def test_too_large_an_object_is_said():
     config, rng = SynthesisConfig.load(), np.random.default_rng(0)
     with pytest.raises(NoGraspError):
         search.search(the_hand(hand_names()[0]), geometry, config, Condition(), rng, SETTINGS)
+
+
+@pytest.mark.parametrize("name", hand_names())
+def test_a_thin_rod_on_the_table_is_reached_with_the_tips_above_it(name):
+    rod = GraspGeometry(load_object("large_marker"), np.eye(4), 0.0)
+    hand, config, rng = the_hand(name), SynthesisConfig.load(), np.random.default_rng(0)
+    found = search.search(hand, rod, config, ANYHOW, rng, SearchConfig.load())
+    assert len(prepare(hand, rod, found, config, ANYHOW, 1e-3)) >= 8
 
 
 def test_the_generator_is_known_and_its_settings_are_strict():

@@ -14,7 +14,7 @@ from dexgrasp.objects import load_object
 from dexgrasp.synthesis import Condition, GraspGeometry, SynthesisConfig, make_synthesizer
 from dexgrasp.synthesis.candidates import Candidates
 from dexgrasp.synthesis.filters import Prepared, spread
-from dexgrasp.synthesis.shake import shake
+from dexgrasp.synthesis.shake import held_when_expected, shake
 from dexgrasp.types import concatenated
 
 CONFIG = SynthesisConfig.load()
@@ -51,6 +51,15 @@ def test_open_hands_and_ice_are_found_out(hand, can, grasps) -> None:
     assert (shake(hand, can, opened, CONFIG.shake) >= 1.0).all()
     ice = CONFIG.shake.model_copy(update={"friction": 0.01})
     assert (shake(hand, can, grasps, ice) >= 1.0).all()
+
+
+def test_where_hardly_anything_holds_the_expected_friction_is_enough(hand) -> None:
+    marker = GraspGeometry(load_object("large_marker"), np.eye(4), 0.0)
+    found = make_synthesizer("search", check="shake").synthesize(hand, marker, 4, seed=0)
+    shaken = shake(hand, marker, found, CONFIG.shake)
+    only_then = found[shaken >= CONFIG.shake.allowed]
+    assert len(only_then)
+    assert held_when_expected(hand, marker, only_then, CONFIG.shake).all()
 
 
 def test_one_seed_gives_one_answer(hand, can, grasps) -> None:

@@ -47,7 +47,8 @@ class ShakeConfig(BaseModel):
     is asked for.  batch: grasps tried in a round, at most.  spare: as a share of those missing.
     rounds: of the generator, at most.  patience: rounds in a row without a grasp that held.
     first_batch: grasps tried in the first.  least_effort: share of the generator's tries in a
-    round that needs few grasps.
+    round that needs few grasps.  scarce: share of the tried that held, below which it is
+    enough to hold at `expected_friction`, pulled for `expected_seconds` each way.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +69,9 @@ class ShakeConfig(BaseModel):
     first_batch: int = Field(ge=1)
     rounds: int = Field(ge=1)
     patience: int = Field(ge=1)
+    scarce: float = Field(ge=0.0, le=1.0)
+    expected_friction: float = Field(gt=0.0)
+    expected_seconds: float = Field(gt=0.0)
 
 
 class CheckConfig(BaseModel):

@@ -62,6 +62,15 @@ def shake(hand: HandModel, geometry: GraspGeometry, grasps: GraspSet, config: Sh
     return np.where((executor.phase == Phase.DONE) | (worst >= 1.0), worst, np.inf)
 
 
+def held_when_expected(
+    hand: HandModel, geometry: GraspGeometry, grasps: GraspSet, config: ShakeConfig
+) -> Array:
+    """(n,) bool: held for longer, at the friction that is expected instead of less."""
+    update = {"friction": config.expected_friction, "seconds": config.expected_seconds}
+    easier = config.model_copy(update=update)
+    return shake(hand, geometry, grasps, easier) < config.allowed
+
+
 def _pull(executor: GraspExecutor, config: ShakeConfig) -> Array:
     """(n, 3) acceleration of each world's object [m/s2]: one direction after the other."""
     turn = (executor.time_in_phase / config.seconds).astype(int) % len(DIRECTIONS)

@@ -22,7 +22,7 @@ from dexgrasp.synthesis.guess import certainty
 from dexgrasp.synthesis.quality import features
 from dexgrasp.synthesis.ranking import RankingModel
 from dexgrasp.synthesis.refine import refine
-from dexgrasp.synthesis.shake import shake
+from dexgrasp.synthesis.shake import held_when_expected, shake
 from dexgrasp.synthesis.wishes import touch_where_asked
 from dexgrasp.types import GraspSet, concatenated
 
@@ -223,7 +223,10 @@ class GeneratingSynthesizer:
             grasps = grasp_set(hand, geometry, prepared, self.generator)
             moved = shake(hand, geometry, grasps, settings)
             tried += len(grasps)
-            held = np.flatnonzero(moved < settings.allowed)
+            holds = moved < settings.allowed
+            if round_ and found + holds.sum() < settings.scarce * tried:
+                holds[~holds] = held_when_expected(hand, geometry, grasps[~holds], settings)
+            held = np.flatnonzero(holds)
             if 2 * len(held) >= batch:
                 harder = 1.0
             if len(held):

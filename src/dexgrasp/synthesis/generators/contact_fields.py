@@ -32,6 +32,10 @@ class ContactFields:
     `sample * C + contact`, or EMPTY.  start: (F,) first bin of a finger.  low: (F, 3) lowest
     corner of its boxes [m].  shape: (F, 3) how many.  spacing: edge of a box [m].
     splits: of a face of the direction cube along each edge.
+    turns: (S, F, 3, 3) orientation of the last links in the palm.
+    contacts: (C, 3) places of the tip contacts in their links [m].
+    spheres: those that cover the last links: centres (K, 3) in their links and radii (K,) [m],
+    first one of each finger and of none (F + 1,).
     """
 
     samples: Array
@@ -41,11 +45,19 @@ class ContactFields:
     shape: Array
     spacing: float
     splits: int
+    turns: Array
+    contacts: Array
+    spheres: tuple[Array, Array, Array]
 
     @property
     def kernel(self) -> tuple:
         """Bins, start, low, shape, spacing, splits for compiled code."""
         return self.bins, self.start, self.low, self.shape, self.spacing, self.splits
+
+    @property
+    def kernel_tips(self) -> tuple:
+        """Turns, contacts, spheres for compiled code."""
+        return self.turns, self.contacts, *self.spheres
 
     @property
     def filled(self) -> Array:
@@ -84,8 +96,11 @@ def bin_index(field, f, px, py, pz, dx, dy, dz):
 
 
 @njit(cache=True, fastmath=True)
-def fill(kinematics, contacts, samples, costs, field, best):
-    """Enter every contact of every sample into its bin where it costs least, (S, F) costs."""
+def fill(kinematics, contacts, last, samples, costs, field, best, turns):
+    """Enter every contact of every sample into its bin where it costs least, (S, F) costs.
+
+    Fills the turns (S, F, 3, 3) of the last links (F,), too.
+    """
     parent, offset_rotation, offset_position, axis, joint, _ = kinematics
     contact_point, contact_normal, contact_link, contact_finger = contacts
     bins = field[0]
@@ -95,6 +110,8 @@ def fill(kinematics, contacts, samples, costs, field, best):
     for s in range(len(samples)):
         q = samples[s]
         forward(parent, offset_rotation, offset_position, axis, joint, palm, q, rotation, position)
+        for f in range(len(last)):
+            turns[s, f] = rotation[last[f]]
         for c in range(count):
             f, link = contact_finger[c], contact_link[c]
             rotate(rotation[link], contact_point[c], point)
@@ -133,8 +150,16 @@ def contact_fields(
     sizes = shape.prod(axis=1) * 6 * splits**2
     start = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     bins = np.full(int(sizes.sum()), EMPTY, dtype=np.int32)
-    fields = ContactFields(samples, bins, start, low, shape, spacing, splits)
+    centers, radii, links = hand.kernel_spheres
+    last = np.array(hand.distal_links)
+    rows = [np.flatnonzero(links == link) for link in last]
+    own, ends = np.concatenate(rows), np.cumsum([0, *(len(r) for r in rows)])
+    turns = np.zeros((count, len(last), 3, 3), dtype=np.float32)
+    contacts, spheres = hand.kernel_contacts, (centers[own], radii[own], ends)
+    fields = ContactFields(
+        samples, bins, start, low, shape, spacing, splits, turns, contacts[0], spheres
+    )
     best = np.full(len(bins), UNREACHED, dtype=np.float32)
     costs = posture_costs(hand, samples)
-    fill(hand.kernel_kinematics, hand.kernel_contacts, samples, costs, fields.kernel, best)
+    fill(hand.kernel_kinematics, contacts, last, samples, costs, fields.kernel, best, turns)
     return fields

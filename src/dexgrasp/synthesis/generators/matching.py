@@ -111,10 +111,30 @@ def residuals_of(wrenches, points, used):
     return result
 
 
+@njit(cache=True, fastmath=True, inline="always")
+def stays_above(tips, palm, entry, f, height, table):
+    """Whether the last link of finger f stays above the table with its contact at a height [m]."""
+    turns, contact, center, radius, first = tips
+    sample, own = entry // len(contact), contact[entry % len(contact)]
+    up = np.empty(3)
+    for j in range(3):
+        up[j] = 0.0
+        for i in range(3):
+            up[j] += palm[2, i] * turns[sample, f, i, j]
+    for k in range(first[f], first[f + 1]):
+        low = height - radius[k]
+        for j in range(3):
+            low += up[j] * (center[k, j] - own[j])
+        if low < table:
+            return False
+    return True
+
+
 @njit(cache=True, fastmath=True)
-def options(field, palm, points, normals, used, state, where, entries, counts):
+def options(field, tips, palm, points, normals, table, used, state, where, entries, counts):
     """For each used finger a random selection of at most K points within its field.
 
+    field, tips: of `ContactFields`.  table: its height [m], which the last links stay above.
     Fills point indices and field entries (F, K), and the counts (F,). Returns the state.
     """
     bins = field[0]
@@ -135,6 +155,8 @@ def options(field, palm, points, normals, used, state, where, entries, counts):
             spot = bin_index(field, f, px, py, pz, dx, dy, dz)
             if spot == EMPTY or bins[spot] == EMPTY:
                 continue
+            if not stays_above(tips, palm, bins[spot], f, points[p, 2], table):
+                continue
             counts[f] += 1
             slot = counts[f] - 1
             if slot >= room:  # reservoir sampling keeps every point equally likely
@@ -149,9 +171,11 @@ def options(field, palm, points, normals, used, state, where, entries, counts):
 @njit(cache=True, fastmath=True, parallel=True)
 def match(
     field,
+    tips,
     palms,
     points,
     normals,
+    table,
     wrenches,
     used,
     seeds,
@@ -164,6 +188,7 @@ def match(
 ):
     """The best balanced points of each palm: random tuples, then one finger after the other.
 
+    field, tips, table: see `options`.
     Fills point indices and field entries (n, F) and residuals (n,), `NEVER` where a used finger
     reaches nothing.
     """
@@ -176,7 +201,9 @@ def match(
         pick, slot = np.zeros(fingers, dtype=np.int64), np.zeros(fingers, dtype=np.int64)
         best_slot = np.zeros(fingers, dtype=np.int64)
         mine = used[n]
-        state = options(field, palms[n], points, normals, mine, seeds[n], where, entries, counts)
+        state = options(
+            field, tips, palms[n], points, normals, table, mine, seeds[n], where, entries, counts
+        )
         residuals[n] = NEVER
         feasible = True
         for f in range(fingers):

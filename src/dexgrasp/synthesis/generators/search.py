@@ -17,7 +17,7 @@ import trimesh
 
 from dexgrasp.errors import NoGraspError
 from dexgrasp.hands import HandModel
-from dexgrasp.synthesis.candidates import Candidates
+from dexgrasp.synthesis.candidates import Candidates, joined
 from dexgrasp.synthesis.condition import Condition
 from dexgrasp.synthesis.config import SynthesisConfig
 from dexgrasp.synthesis.filters import (
@@ -25,6 +25,7 @@ from dexgrasp.synthesis.filters import (
     SELF_MARGIN,
     Prepared,
     clear_approach,
+    static_checks,
     tip_gaps,
 )
 from dexgrasp.synthesis.generators.contact_fields import ContactFields, contact_fields
@@ -102,28 +103,51 @@ def search(
             f"inverse kinematics of {hand.name} meets none of {len(rows)} sets of contacts "
             f"within {settings.max_gap} m"
         )
-    settled = descend(
-        hand,
-        geometry,
-        taken(starts, near),
-        config,
-        sphere_skin(hand),
-        settings.settle_steps,
-        settings.settle_rates,
-    )
-    wrenches = pushes(geometry, settled.tips, settled.surfaces, settings.arm)
-    settled = replace(settled, energy=residuals_of(wrenches, settled.tips, settled.used))
-    settled = settled.take(np.flatnonzero(settled.energy < settings.max_residual))
-    hopeful = promising(hand, geometry, settled, config, condition)
+    hopeful = settled(hand, geometry, taken(starts, near), config, condition, settings)
     if not len(hopeful):
         raise NoGraspError(
-            f"none of {len(settled)} balanced hands of {hand.name} keeps its fingers apart, can "
-            "be reached and is as asked"
+            f"none of {len(near)} hands of {hand.name} balances {geometry.model.name}, keeps its "
+            "fingers apart, can be reached and is as asked"
         )
-    settled = settled.take(hopeful)
-    band = bands(hand, settled.palms)
-    rows = best_of_each(settled.kinds, band, settled.energy, settings.kept, np.inf)
-    return settled.take(rows)
+    band = bands(hand, hopeful.palms)
+    rows = best_of_each(hopeful.kinds, band, hopeful.energy, settings.kept, np.inf)
+    return hopeful.take(rows)
+
+
+def settled(
+    hand: HandModel,
+    geometry: GraspGeometry,
+    starts: Starts,
+    config: SynthesisConfig,
+    condition: Condition,
+    settings: SearchConfig,
+) -> Candidates:
+    """Balanced candidates that are worth refining: the starts as they are, or else descended.
+
+    The descent moves contacts off the places that balance, more so on thin objects.
+    """
+    found: list[Candidates] = []
+    left = np.arange(len(starts.joints))
+    for steps in (0, settings.settle_steps):
+        moved = descend(
+            hand,
+            geometry,
+            taken(starts, left),
+            config,
+            sphere_skin(hand),
+            steps,
+            settings.settle_rates,
+        )
+        wrenches = pushes(geometry, moved.tips, moved.surfaces, settings.arm)
+        moved = replace(moved, energy=residuals_of(wrenches, moved.tips, moved.used))
+        rows = np.flatnonzero(moved.energy < settings.max_residual)
+        if not steps:
+            checks = static_checks(hand, geometry, moved.take(rows), config)
+            rows = rows[np.logical_and.reduce(list(checks.values()))]
+        rows = rows[promising(hand, geometry, moved.take(rows), config, condition)]
+        found.append(moved.take(rows))
+        left = np.delete(left, rows)
+    return joined(found)
 
 
 def promising(
@@ -251,9 +275,11 @@ def choose(
     entries, residuals = np.zeros_like(chosen), np.zeros(n)
     match(
         fields.kernel,
+        fields.kernel_tips,
         starts.palms,
         points,
         normals,
+        geometry.table,
         pushes(geometry, points, normals, settings.arm),
         starts.used,
         rng.integers(1, 2**63, n, dtype=np.uint64),
