@@ -128,4 +128,4 @@ def listed(kinds: np.ndarray, along: list[float]) -> Prepared:
     points, nothing = np.zeros((n, 4, 3)), np.zeros(n)
     joints, used = np.zeros((n, 16)), np.ones((n, 4), dtype=bool)
     candidates = Candidates(palms, joints, used, points, points, points, kinds, nothing)
-    return Prepared(candidates, joints, joints, joints, nothing, nothing)
+    return Prepared(candidates, joints, joints, joints, nothing, nothing, nothing)

@@ -25,6 +25,7 @@ from dexgrasp.types import Array, GraspSet
 SWEEP = np.array([0.0, 0.015, 0.03, 0.05, 0.075, 0.10])
 GAP_WEIGHT = 20.0  # of a squared gap [m2] against the residual, in the order of candidates
 TILT_WEIGHT = 2.0  # of the weight's torque [Nm]
+WEAK_WEIGHT = 1.0  # of the missing share of friction for the weight
 MAX_FACING = -0.4  # cosine between the finger's and the object's normal at a contact
 TABLE_MARGIN = 0.002  # [m] that covering spheres may reach into the table on the way in
 NEAR, ALIKE = 0.02, 0.35  # [m], [rad] within which two palms are one grasp
@@ -38,7 +39,8 @@ SELF_MARGIN = 0.001  # [m] that covering spheres of the opened fingers may overl
 class Prepared:
     """Candidates that passed, with the hands (n, J) [rad] of a `GraspSet` and their balance.
 
-    residual: (n,) the share of the squeeze that is not balanced, of `holding_forces`.
+    residual, weak: (n,) shares of the squeeze that are not balanced and of the friction for the
+    weight that is missing, of `squeeze_and_pregrasp`.
     contacts: (n,) distinct fingertips within 5 mm of the object.
     """
 
@@ -47,6 +49,7 @@ class Prepared:
     squeeze: Array
     pregrasp: Array
     residual: Array
+    weak: Array
     contacts: Array
 
     def __len__(self) -> int:
@@ -98,7 +101,7 @@ def prepare(
         raise NoGraspError(f"none of {len(candidates)} candidates passes; how many {shares}")
     gaps = (tip_gaps(geometry, prepared.candidates) ** 2).sum(axis=1)
     cost = prepared.residual + GAP_WEIGHT * gaps
-    cost += TILT_WEIGHT * tilting(geometry, prepared.candidates)
+    cost += TILT_WEIGHT * tilting(geometry, prepared.candidates) + WEAK_WEIGHT * prepared.weak
     return prepared.take(np.argsort(cost, kind="stable"))
 
 
@@ -149,19 +152,21 @@ def squeezed(
     n = len(candidates)
     grasp = candidates.joints.copy()
     squeeze, pregrasp = np.zeros_like(grasp), np.zeros_like(grasp)
-    residual = np.zeros(n)
+    residual, weak = np.zeros(n), np.zeros(n)
     if not n:
-        return Prepared(candidates, grasp, squeeze, pregrasp, residual, np.zeros(0, dtype=int))
+        nothing = np.zeros(0, dtype=int)
+        return Prepared(candidates, grasp, squeeze, pregrasp, residual, weak, nothing)
     jacobians = hand.contact_jacobians(candidates.joints, candidates.palm_points)
     for i in range(n):
         used = candidates.used[i]
         contacts = (candidates.tips[i, used], -candidates.surfaces[i, used], jacobians[i, used])
         joints, palm = candidates.joints[i], candidates.palms[i]
-        squeeze[i], pregrasp[i], residual[i] = squeeze_and_pregrasp(
+        squeeze[i], pregrasp[i], residual[i], weak[i] = squeeze_and_pregrasp(
             hand, geometry.model, config, joints, palm, contacts
         )
     _, touching = hand_contact(hand, _poses(hand, candidates), geometry.model, CONTACT_THRESHOLD)
-    return Prepared(candidates, grasp, squeeze, pregrasp, residual, touching.sum(axis=1))
+    contacts = touching.sum(axis=1)
+    return Prepared(candidates, grasp, squeeze, pregrasp, residual, weak, contacts)
 
 
 def _poses(hand: HandModel, candidates: Candidates) -> Array:

@@ -20,19 +20,21 @@ def squeeze_and_pregrasp(
     joints: Array,
     palm: Array,
     contacts: tuple[Array, Array, Array],
-) -> tuple[Array, Array, float]:
-    """Squeeze (J,) and pregrasp (J,) joints [rad] of one grasp, and how badly it balances.
+) -> tuple[Array, Array, float, float]:
+    """Squeeze (J,) and pregrasp (J,) joints [rad] of one grasp, how badly it balances, how weak.
 
     joints: (J,) at the grasp.  palm: T_object_palm (4, 4).  contacts: points (k, 3) [m] and
     unit normals into the object (k, 3) in the object's frame, and the Jacobians (k, 3, J) of
     the points in the palm; the thumb's contact comes last. The squeeze moves each joint by
     the torque of balanced contact forces over its stiffness, dq = J^T f / kp; the pregrasp
-    moves the contacts outwards. The third value is the residual of `holding_forces`.
+    moves the contacts outwards. The third value is the residual of `holding_forces`, the fourth
+    the share of the friction wanted for the weight that the joints' effort limits do not allow.
     """
     points, normals, jacobians = contacts
     weight = np.array([0.0, 0.0, -GRAVITY * model.mass])
     # Thumb and fingers each carry half of the weight by friction, with half to spare.
-    grip = np.clip(-0.75 * weight[2] / config.friction, config.grip, config.max_grip)
+    wanted = -0.75 * weight[2] / config.friction
+    grip = np.clip(wanted, config.grip, config.max_grip)
     pressing = np.full(len(points), grip / max(len(points) - 1, 1))
     pressing[-1] = grip
     center = np.asarray(model.com)
@@ -40,9 +42,10 @@ def squeeze_and_pregrasp(
     rotation = palm[:3, :3]
     torque = np.einsum("kij,ki->j", jacobians, forces @ rotation)
     limit = config.torque_share * hand.effort_limit
-    torque *= min(1.0, float(np.min(limit / np.maximum(np.abs(torque), 1e-9))))
-    squeeze = hand.clip(joints + torque / hand.stiffness)
-    return squeeze, opened(hand, joints, palm, contacts, config.opening), residual
+    allowed = min(1.0, float(np.min(limit / np.maximum(np.abs(torque), 1e-9))))
+    weak = max(0.0, 1.0 - allowed * float(grip) / max(wanted, 1e-9))
+    squeeze = hand.clip(joints + allowed * torque / hand.stiffness)
+    return squeeze, opened(hand, joints, palm, contacts, config.opening), residual, weak
 
 
 def opened(

@@ -47,7 +47,7 @@ def complete_grasps(
             continue
         in_palm = transform_points(inverse(T_object_palm[i]), where)
         jacobians = hand.jacobian(grasp[i : i + 1], links, in_palm[None])[0]
-        pressed, opened, _ = squeeze_and_pregrasp(
+        pressed, opened, *_ = squeeze_and_pregrasp(
             hand, model, config, grasp[i], T_object_palm[i], (where, into, jacobians)
         )
         squeeze[i] = pressed if missing_squeeze else squeeze[i]

@@ -169,7 +169,7 @@ def promising(
     clear = hand.self_gap(opened) > -SELF_MARGIN
     rows, opened = rows[clear], opened[clear]
     nothing = np.zeros(len(rows))
-    prepared = Prepared(candidates.take(rows), opened, opened, opened, nothing, nothing)
+    prepared = Prepared(candidates.take(rows), opened, opened, opened, nothing, nothing, nothing)
     return rows[clear_approach(hand, geometry, prepared, config)]
 
 
