@@ -54,7 +54,8 @@ def touching(normals: list[np.ndarray], shift: np.ndarray | None = None) -> Prep
     candidates = Candidates(
         np.eye(4)[None], joints, used, tips, -surfaces, surfaces, np.array(["tripod"]), np.zeros(1)
     )
-    return Prepared(candidates, joints, joints, joints, np.array([0.1]), np.zeros(1), np.array([used.sum()]))
+    figures = np.array([0.1]), np.zeros(1), np.array([used.sum()])
+    return Prepared(candidates, joints, joints, joints, *figures)
 
 
 def test_figures_of_contacts_with_known_answers(cube: GraspGeometry) -> None:
