@@ -99,6 +99,11 @@ def prepare(
     if not len(prepared):
         shares = ", ".join(f"{name}: {int(np.sum(ok))}" for name, ok in keep.items())
         raise NoGraspError(f"none of {len(candidates)} candidates passes; how many {shares}")
+    return in_order(geometry, prepared)
+
+
+def in_order(geometry: GraspGeometry, prepared: Prepared) -> Prepared:
+    """The same, the most promising first."""
     gaps = (tip_gaps(geometry, prepared.candidates) ** 2).sum(axis=1)
     cost = prepared.residual + GAP_WEIGHT * gaps
     cost += TILT_WEIGHT * tilting(geometry, prepared.candidates) + WEAK_WEIGHT * prepared.weak
@@ -225,8 +230,8 @@ def spread(prepared: Prepared, count: int) -> Prepared:
     return prepared.take(np.array(chosen, dtype=int))
 
 
-def diverse(prepared: Prepared, count: int) -> Prepared:
-    """The first `count` that differ from better ones, then the rest as needed."""
+def diverse(prepared: Prepared, count: int) -> Array:
+    """Rows of the first `count` that differ from better ones, then of the rest as needed."""
     chosen: list[int] = []
     rest: list[int] = []
     palms = prepared.candidates.palms
@@ -243,7 +248,7 @@ def diverse(prepared: Prepared, count: int) -> Prepared:
         chosen.append(n)
         if len(chosen) == count:
             break
-    return prepared.take(np.array((chosen + rest)[:count], dtype=int))
+    return np.array((chosen + rest)[:count], dtype=int)
 
 
 def merged(parts: Sequence[Prepared]) -> Prepared:

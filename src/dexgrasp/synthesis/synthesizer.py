@@ -15,7 +15,15 @@ from dexgrasp.synthesis.candidates import Candidates, joined
 from dexgrasp.synthesis.check import try_in_physics
 from dexgrasp.synthesis.condition import Condition
 from dexgrasp.synthesis.config import SynthesisConfig
-from dexgrasp.synthesis.filters import Prepared, diverse, grasp_set, prepare, spread
+from dexgrasp.synthesis.filters import (
+    Prepared,
+    diverse,
+    grasp_set,
+    in_order,
+    merged,
+    prepare,
+    spread,
+)
 from dexgrasp.synthesis.generators import GENERATORS
 from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.guess import certainty
@@ -111,18 +119,43 @@ class GeneratingSynthesizer:
         seed: int,
         condition: Condition,
     ) -> Iterator[GraspSet]:
-        """The most promising first, until one does well or enough have been tried."""
+        """The most promising first, until one does well or enough have been tried.
+
+        What is tried after the first round is chosen among more: what is heavy needs the few
+        hands that are strong enough.
+        """
         settings = self.config.check
         size = max(count, settings.candidates)
-        prepared = self._enough(hand, geometry, condition, seed)
-        prepared = diverse(prepared, settings.rounds * size)
-        for first in range(0, len(prepared), size):
-            batch = prepared.take(np.arange(first, min(first + size, len(prepared))))
-            grasps = grasp_set(hand, geometry, batch, self.generator)
+        left = self._enough(hand, geometry, condition, seed)
+        for round_ in range(settings.rounds):
+            if round_:
+                rng = np.random.default_rng([seed, settings.proposals + round_])
+                left = self._more(hand, geometry, condition, rng, left)
+            if not len(left):
+                return
+            rows = diverse(left, size)
+            grasps = grasp_set(hand, geometry, left.take(rows), self.generator)
+            left = left.take(np.delete(np.arange(len(left)), rows))
             grasps = try_in_physics(hand, geometry, grasps, settings)
             yield grasps
             if grasps.score[0] >= settings.good:
                 return
+
+    def _more(
+        self,
+        hand: HandModel,
+        geometry: GraspGeometry,
+        condition: Condition,
+        rng: np.random.Generator,
+        left: Prepared,
+    ) -> Prepared:
+        """`left` and what the generator proposes once more, if anything passes."""
+        try:
+            proposed = self._proposed(hand, geometry, condition, rng)
+            new = prepare(hand, geometry, proposed, self.config, condition)
+        except NoGraspError:
+            return left
+        return in_order(geometry, merged([left, new]))
 
     def _enough(
         self, hand: HandModel, geometry: GraspGeometry, condition: Condition, seed: int
