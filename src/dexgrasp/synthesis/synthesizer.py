@@ -223,10 +223,10 @@ class GeneratingSynthesizer:
         """
         settings = self.config.shake
         failure: NoGraspError | None = None
-        tried = found = fruitful = 0
-        harder = 1.0
+        tried = found = 0
+        idle, harder = 0.0, 1.0
         for round_ in range(settings.rounds):
-            if round_ - fruitful > settings.patience:
+            if idle > settings.patience:
                 break
             rng = np.random.default_rng([seed, round_])
             most = settings.batch if round_ else settings.first_batch
@@ -236,6 +236,7 @@ class GeneratingSynthesizer:
             # To try one more costs a tenth of what it takes to propose it.
             batch = min(math.ceil(wanted * (tried + 2) / (found + 1)), most)
             harder *= 2.0  # until a round brings half of what it tries
+            idle += effort
             try:
                 prepared = self._exact(hand, geometry, condition, rng, effort)
             except NoGraspError as error:
@@ -263,7 +264,7 @@ class GeneratingSynthesizer:
             if 2 * len(held) >= batch:
                 harder = 1.0
             if len(held):
-                found, fruitful = found + len(held), round_
+                found, idle = found + len(held), 0.0
                 known = features(geometry, prepared.take(held), moved[held])
                 score = self.ranking.probability(known)
                 if geometry.guessed:

@@ -112,8 +112,8 @@ def residuals_of(wrenches, points, used):
 
 
 @njit(cache=True, fastmath=True, inline="always")
-def stays_above(tips, palm, entry, f, height, table):
-    """Whether the last link of finger f stays above the table with its contact at a height [m]."""
+def stays_above(tips, palm, entry, f, height, floor):
+    """Whether the last link of finger f is above `floor` [m] with its contact at a height [m]."""
     turns, contact, center, radius, first = tips
     sample, own = entry // len(contact), contact[entry % len(contact)]
     up = np.empty(3)
@@ -125,16 +125,16 @@ def stays_above(tips, palm, entry, f, height, table):
         low = height - radius[k]
         for j in range(3):
             low += up[j] * (center[k, j] - own[j])
-        if low < table:
+        if low < floor:
             return False
     return True
 
 
 @njit(cache=True, fastmath=True)
-def options(field, tips, palm, points, normals, table, used, state, where, entries, counts):
+def options(field, tips, palm, points, normals, floor, used, state, where, entries, counts):
     """For each used finger a random selection of at most K points within its field.
 
-    field, tips: of `ContactFields`.  table: its height [m], which the last links stay above.
+    field, tips: of `ContactFields`.  floor: height [m] that the last links stay above.
     Fills point indices and field entries (F, K), and the counts (F,). Returns the state.
     """
     bins = field[0]
@@ -155,7 +155,7 @@ def options(field, tips, palm, points, normals, table, used, state, where, entri
             spot = bin_index(field, f, px, py, pz, dx, dy, dz)
             if spot == EMPTY or bins[spot] == EMPTY:
                 continue
-            if not stays_above(tips, palm, bins[spot], f, points[p, 2], table):
+            if not stays_above(tips, palm, bins[spot], f, points[p, 2], floor):
                 continue
             counts[f] += 1
             slot = counts[f] - 1
@@ -175,7 +175,7 @@ def match(
     palms,
     points,
     normals,
-    table,
+    floors,
     wrenches,
     used,
     seeds,
@@ -188,7 +188,7 @@ def match(
 ):
     """The best balanced points of each palm: random tuples, then one finger after the other.
 
-    field, tips, table: see `options`.
+    field, tips: see `options`.  floors: (n,) height [m] that the last links stay above.
     Fills point indices and field entries (n, F) and residuals (n,), `NEVER` where a used finger
     reaches nothing.
     """
@@ -202,7 +202,17 @@ def match(
         best_slot = np.zeros(fingers, dtype=np.int64)
         mine = used[n]
         state = options(
-            field, tips, palms[n], points, normals, table, mine, seeds[n], where, entries, counts
+            field,
+            tips,
+            palms[n],
+            points,
+            normals,
+            floors[n],
+            mine,
+            seeds[n],
+            where,
+            entries,
+            counts,
         )
         residuals[n] = NEVER
         feasible = True

@@ -279,7 +279,7 @@ def choose(
         starts.palms,
         points,
         normals,
-        geometry.table,
+        geometry.table - rng.uniform(0.0, settings.table_overlap, n),
         pushes(geometry, points, normals, settings.arm),
         starts.used,
         rng.integers(1, 2**63, n, dtype=np.uint64),

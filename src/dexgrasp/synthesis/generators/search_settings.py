@@ -23,6 +23,7 @@ class SearchConfig(BaseModel):
     tries: int = Field(ge=1)
     apart: float = Field(ge=0.0)
     overlap: float
+    table_overlap: float = Field(ge=0.0)
     arm: float = Field(gt=0.0)
     max_residual: float = Field(gt=0.0)
     matches: int = Field(ge=1)
