@@ -119,6 +119,38 @@ def test_targets_beyond_joint_limits_are_clamped() -> None:
     assert rig.joints[0] == HAND.joint_upper[0]
 
 
+def asked_far_ahead(rig: Rig) -> Array:
+    """Targets 0.6 rad ahead of what is sent, asked for step by step: the joints do not follow."""
+    asked = OPEN.copy()
+    for _ in range(round((LIMITS.joint_jump + 0.3) / 0.02)):
+        asked[1] += 0.02
+        flags = rig.send(asked, at=OPEN)
+        assert Intervention.JUMP not in flags
+    assert Intervention.EFFORT in flags
+    assert asked[1] - rig.joints[1] > LIMITS.joint_jump
+    return asked
+
+
+def test_a_steady_motion_that_the_joints_cannot_follow_is_no_jump() -> None:
+    rig = Rig()
+    asked = asked_far_ahead(rig)
+    assert Intervention.JUMP not in rig.repeat(100, joints=asked)
+    np.testing.assert_allclose(rig.joints, asked)
+
+
+@pytest.mark.parametrize("stop", ["e-stop", "silence"])
+def test_after_a_stop_the_targets_that_were_sent_count(stop: str) -> None:
+    rig = Rig()
+    asked = asked_far_ahead(rig)
+    if stop == "e-stop":
+        rig.filter.e_stop()
+        rig.repeat(3, joints=rig.joints, at=OPEN)
+        rig.filter.reset()
+    else:
+        rig.repeat(round(1.5 * LIMITS.heartbeat / PERIOD), fresh=False, at=OPEN)
+    assert Intervention.JUMP in rig.send(asked, at=OPEN)
+
+
 def test_fast_targets_are_slowed_and_far_ones_refused() -> None:
     rig = Rig()
     near, far = OPEN.copy(), OPEN.copy()
@@ -128,9 +160,11 @@ def test_fast_targets_are_slowed_and_far_ones_refused() -> None:
     step = min(LIMITS.joint_speed, HAND.velocity_limit[1]) * PERIOD
     assert rig.joints[1] == pytest.approx(OPEN[1] + step)
     before = rig.joints
-    far[1] = before[1] + LIMITS.joint_jump + 0.01
+    far[1] = near[1] + LIMITS.joint_jump + 0.01
     assert rig.send(far) == Intervention.JUMP
     np.testing.assert_array_equal(rig.joints, before)
+    far[1] = before[1] + LIMITS.joint_jump + 0.01  # what was refused is forgotten: so is `near`
+    assert rig.send(far) == Intervention.JUMP
     assert rig.send(palm=moved(LIMITS.palm_jump + 0.01)) == Intervention.JUMP
     assert rig.send(palm=turned(LIMITS.palm_turn_jump + 0.01)) == Intervention.JUMP
     np.testing.assert_array_equal(rig.palm, HOME)

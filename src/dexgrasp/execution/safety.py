@@ -27,6 +27,8 @@ class SafetyFilter:
         self._state = State(
             joints=np.zeros((worlds, joints)),
             palm=np.zeros((worlds, 4, 4)),
+            asked=np.zeros((worlds, joints)),
+            asked_palm=np.zeros((worlds, 4, 4)),
             started=np.zeros(worlds, dtype=bool),
             estopped=np.zeros(worlds, dtype=bool),
             frozen=np.zeros(worlds, dtype=bool),

@@ -31,14 +31,18 @@ OVERLOAD, E_STOP = int(Intervention.OVERLOAD), int(Intervention.E_STOP)
 class State(NamedTuple):
     """What the filter remembers of N worlds.
 
-    joints (N, J), palm (N, 4, 4): the last targets sent.  started, estopped, frozen (N,) bool:
-    a command was accepted; the e-stop is latched; it was so at the last call.  now, heard (N,)
-    [s]: of the last call, and when the last good command came.  rest (N, J): where the joints
-    relax to, valid where `resting`.  load (N, J): motors, 0 to 1 within their range.
+    joints (N, J), palm (N, 4, 4): the last targets sent.  asked, asked_palm: those of the last
+    command as it came, where it was let through; else the same as sent.  started, estopped,
+    frozen (N,) bool: a command was accepted; the e-stop is latched; it was so at the last call.
+    now, heard (N,) [s]: of the last call, and when the last good command came.  rest (N, J):
+    where the joints relax to, valid where `resting`.  load (N, J): motors, 0 to 1 within their
+    range.
     """
 
     joints: Array
     palm: Array
+    asked: Array
+    asked_palm: Array
     started: Array
     estopped: Array
     frozen: Array
@@ -105,7 +109,7 @@ def _filter(i, state, limits, body, joints, palm, seen_joints, v, T, now, came, 
         flags |= STALE_COMMAND
     good = flags & (INVALID_COMMAND | STALE_COMMAND | CLOCK) == 0
     _anchor(i, state, limits, good, known, q, T, now, came)
-    if good and _far(joints, palm, last, last_palm, limits):
+    if good and _jumps(i, state, limits, joints, palm):
         flags |= JUMP
     heat = state.load[i].max()
     if heat > 0.0:
@@ -115,6 +119,7 @@ def _filter(i, state, limits, body, joints, palm, seen_joints, v, T, now, came, 
     good = good and flags & (INVALID_STATE | JUMP | OVERLOAD) == 0
     if good:
         state.started[i] = True
+        state.asked[i], state.asked_palm[i] = joints, palm
     else:
         joints[:], palm[:] = last, last_palm
     if _rests(i, state, limits, q, now):
@@ -127,7 +132,20 @@ def _filter(i, state, limits, body, joints, palm, seen_joints, v, T, now, came, 
         flags |= E_STOP
         joints[:], palm[:] = last, last_palm
     last[:], last_palm[:] = joints, palm
+    if not good or state.estopped[i]:
+        state.asked[i], state.asked_palm[i] = joints, palm
     return flags
+
+
+@njit(cache=True)
+def _jumps(i, state, limits, joints, palm):
+    """Whether a command is a jump from the last targets sent, and from those last asked for.
+
+    What is sent may be far behind a steady motion that is asked for: the limits see to that.
+    """
+    return _far(joints, palm, state.joints[i], state.palm[i], limits) and _far(
+        joints, palm, state.asked[i], state.asked_palm[i], limits
+    )
 
 
 @njit(cache=True)
@@ -156,6 +174,7 @@ def _anchor(i, state, limits, good, known, q, T, now, came):
     if known and not state.frozen[i] and (replaced or not state.started[i]):
         last[:] = np.minimum(np.maximum(q, limits.lower), limits.upper)
         last_palm[:] = T
+        state.asked[i], state.asked_palm[i] = last, last_palm
     state.frozen[i] = state.estopped[i]
     if state.estopped[i]:
         state.started[i] = True
