@@ -178,7 +178,7 @@ def tried(cell: Cell) -> dict[str, Array]:
     candidates = joined([proposed, refine(hand, geometry, proposed, config)])
     limit = config.refinement.max_penetration
     prepared = prepare(hand, geometry, candidates, config, Condition(), limit)
-    prepared = diverse(prepared, config.shake.batch)
+    prepared = prepared.take(diverse(prepared, config.shake.batch))
     prepared = prepared.take(np.sort(rng.permutation(len(prepared))[: cell.count]))
     grasps = grasp_set(hand, geometry, prepared, cell.method)
     moved = shake(hand, geometry, grasps, config.shake)
