@@ -34,6 +34,7 @@ from dexgrasp.hands import HandModel
 pytestmark = pytest.mark.ros
 DOMAIN_ID = 76
 OBJECT = "tomato_soup_can"
+LOOP = 0.005  # [s] between two commands
 WITHIN = 0.15  # [s] from a fault to a hand whose targets stand still
 WATCHED = 0.4  # [s] for which they are watched then; fingers that let go do so after 3 s
 STILL = 0.02  # [rad]; a target follows a joint that gives way, within its effort limit
@@ -288,8 +289,10 @@ def test_a_reckless_trajectory_is_slowed(allegro, hand: Hand) -> None:
     assert hand.count("JOINT_SPEED") + hand.count("JUMP") > before
     sent = [(t, q) for t, q in hand.targets if t >= start]
     times, targets = np.array([t for t, _ in sent]), np.array([q for _, q in sent])
-    speed = np.abs(np.diff(targets, axis=0)).max(axis=1) / np.diff(times)
-    assert speed.max() < 1.05 * LIMITS.joint_speed
+    taken = times - times[:, None]
+    moved = np.abs(targets - targets[:, None]).max(axis=2)
+    # What was sent is sampled by the bridge: a step of the filter may fall between two samples.
+    assert (moved <= LIMITS.joint_speed * (np.abs(taken) + LOOP))[taken > 0.0].all()
 
 
 def test_jumps_and_nonsense_move_nothing(allegro, hand: Hand) -> None:
