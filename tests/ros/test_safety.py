@@ -295,7 +295,14 @@ def test_a_reckless_trajectory_is_slowed(allegro, hand: Hand) -> None:
     assert (moved <= LIMITS.joint_speed * (np.abs(taken) + LOOP))[taken > 0.0].all()
 
 
-def test_jumps_and_nonsense_move_nothing(allegro, hand: Hand) -> None:
+@pytest.fixture
+def opened(allegro, hand: Hand) -> None:
+    """The hand as a new scene begins: fingers that press on one another give way, targets too."""
+    assert allegro.spawn(OBJECT).error_code == ErrorCode.OK
+    hand.clear()
+
+
+def test_jumps_and_nonsense_move_nothing(allegro, hand: Hand, opened) -> None:
     joints = hand.targets[-1][1]
     far = PoseStamped(header=c.header(0.0), pose=c.pose_to_msg(np.eye(4)))
     before = hand.count("JUMP")
@@ -311,7 +318,7 @@ def test_jumps_and_nonsense_move_nothing(allegro, hand: Hand) -> None:
     assert allegro.is_active()
 
 
-def test_a_client_that_falls_silent_leaves_the_hand_still(allegro, hand: Hand) -> None:
+def test_a_client_that_falls_silent_leaves_the_hand_still(allegro, hand: Hand, opened) -> None:
     joints = hand.targets[-1][1].copy()
     for _ in range(10):
         joints[1] += 0.02
