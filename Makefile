@@ -63,7 +63,7 @@ benchmark-control: setup  ## Measure how periodic the control loop is while the 
 benchmark-execution: setup  ## Measure picks, retries, slips, disturbances: ARGS="--seeds 1"
 	@$(ENVIRONMENT) && python benchmarks/execution.py $(ARGS)
 
-benchmark-drivers: setup  ## Measure the drivers on emulated hands: ARGS="--parts rates,faults,picks"
+benchmark-drivers: setup  ## Measure the drivers on emulated hands: ARGS="--parts picks"
 	@$(ENVIRONMENT) && python benchmarks/drivers.py $(ARGS)
 
 benchmark-faults: setup  ## Inject faults at every phase: ARGS="--hands leap_right"

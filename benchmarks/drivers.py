@@ -1,4 +1,4 @@
-"""Drivers against emulated hands: loop rates, faults, whole picks: `... drivers.py --help`.
+"""Drivers against emulated hands: rates, faults, servos, whole picks: `... drivers.py --help`.
 
 Rates are those of the driver alone, with the emulated hand in a process of its own (LEAP) or in
 a thread (Allegro): a machine with other work to do shows lower ones.
@@ -22,22 +22,25 @@ from dexgrasp.evaluation.pick import pick, random_placement
 from dexgrasp.execution import ExecutionConfig
 from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.hardware import HandError, HandLink, load_hardware
-from dexgrasp.hardware.emulation import EmulatedAllegro, FreeJoints
-from dexgrasp.hardware.fault_matrix import ALLEGRO_FAULTS, LEAP_FAULTS, SITUATIONS, inject
+from dexgrasp.hardware.emulation import EmulatedAllegro, FreeJoints, Servo
+from dexgrasp.hardware.emulation.rig import hidden_leap, true_servos
+from dexgrasp.hardware.fault_matrix import FAULTS, SITUATIONS, inject
 from dexgrasp.hardware.robots import make_driver, make_robot
+from dexgrasp.hardware.sysid import excitation, fit, record
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import SimulationConfig
 from dexgrasp.synthesis import make_synthesizer
 
-PARTS = ("rates", "faults", "picks")
+PARTS = ("rates", "faults", "sysid", "picks")
+HIDDEN = 6  # emulated hands whose servos are looked for
 SWING, PERIOD = 0.3, 2.0  # [rad], [s] of the motion that rates are measured in
 EMULATE = "from dexgrasp.cli import main; main()"
 
 
 def run(
     parts: Annotated[
-        str, typer.Option(help="of rates, faults, picks; with commas")
-    ] = "rates,faults",
+        str, typer.Option(help=f"of {', '.join(PARTS)}; with commas")
+    ] = "rates,faults,sysid",
     hands: Annotated[str, typer.Option(help="names, with commas")] = ",".join(hand_names()),
     seconds: Annotated[float, typer.Option(help="of the measurement of rates")] = 60.0,
     objects: Annotated[str, typer.Option(help="that are picked")] = "baseball,tomato_soup_can,mug",
@@ -49,7 +52,11 @@ def run(
         if "rates" in parts:
             _rates(name, seconds)
         if "faults" in parts:
-            _faults(name.split("_")[0])
+            for kind in FAULTS:
+                if kind.startswith(name.split("_")[0]):
+                    _faults(kind)
+        if "sysid" in parts and name.startswith("leap"):
+            _sysid()
         if "picks" in parts:
             _picks(name, objects.split(","), seeds)
 
@@ -111,15 +118,39 @@ def _pair(values: np.ndarray) -> str:
 
 
 def _faults(kind: str) -> None:
-    faults = LEAP_FAULTS if kind == "leap" else ALLEGRO_FAULTS
     title = f"{kind}: safe in 0.1 s / within limits / told / then"
     table = Table("fault", *SITUATIONS, title=title)
-    for fault in faults:
+    for fault in FAULTS[kind]:
         outcomes = [inject(kind, fault, situation) for situation in SITUATIONS]
         cells = (
             f"{_yes(o.safe)} / {_yes(o.inside)} / {_yes(o.told)} / {o.ended}" for o in outcomes
         )
         table.add_row(fault, *cells)
+    Console(width=120).print(table)
+
+
+def _sysid() -> None:
+    """Servos found of hands that hide theirs: the largest error over the joints."""
+    figures = ("stiffness", "damping", "friction", "inertia")
+    table = Table("seed", *(f"{name} [%]" for name in figures), "delay [ms]",
+                  title="leap: servos found, largest error of 16 joints")  # fmt: skip
+    for seed in range(HIDDEN):
+        rng = np.random.default_rng(seed)
+        servo = Servo(
+            stiffness=rng.uniform(1.5, 4.0) / 800.0,
+            damping=rng.uniform(0.08, 0.2) / 200.0,
+            delay=rng.uniform(0.0, 0.03),
+        )
+        rig = hidden_leap(servo, rng)
+        try:
+            middle = rig.hand.postures["precision"]
+            found = fit(record(rig.link, excitation(middle), rig.clock, rig.wait))
+            true = true_servos(rig)
+        finally:
+            rig.close()
+        shares = (np.abs(getattr(found, n) / getattr(true, n) - 1.0).max() for n in figures)
+        delay = 1e3 * np.abs(found.delay - true.delay).max()
+        table.add_row(str(seed), *(f"{100.0 * share:.1f}" for share in shares), f"{delay:.2f}")
     Console(width=120).print(table)
 
 

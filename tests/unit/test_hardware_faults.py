@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dexgrasp.hardware.fault_matrix import (
-    ALLEGRO_FAULTS,
-    FOR_GOOD,
-    LEAP_FAULTS,
-    SITUATIONS,
-    inject,
-)
+from dexgrasp.hardware.fault_matrix import FAULTS, FOR_GOOD, SITUATIONS, inject
 
-CASES = [("leap", fault) for fault in LEAP_FAULTS] + [
-    ("allegro", fault) for fault in ALLEGRO_FAULTS
-]
+CASES = [(hand, fault) for hand, faults in FAULTS.items() for fault in faults]
 
 
 @pytest.mark.parametrize(("index", "hand", "fault"), [(i, *case) for i, case in enumerate(CASES)])

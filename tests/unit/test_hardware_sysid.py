@@ -9,23 +9,17 @@ import yaml
 from dexgrasp.hands.config import ActuatorConfig
 from dexgrasp.hardware import HandError
 from dexgrasp.hardware.emulation import Servo
-from dexgrasp.hardware.emulation.rig import LeapRig, run
+from dexgrasp.hardware.emulation.rig import LeapRig, hidden_leap, true_servos
 from dexgrasp.hardware.sysid import Servos, actuators_yaml, excitation, fit, record, simulate
 from dexgrasp.hardware.sysid_chart import chart
 
-STIFFNESS, DAMPING, DELAY = 2.4, 0.11, 0.014
-RNG = np.random.default_rng(3)
+SERVO = Servo(stiffness=2.4 / 800, damping=0.11 / 200, delay=0.014)
 
 
 @pytest.fixture(scope="module")
 def rig():
     """A hand with hidden servos, connected and in a middle posture."""
-    servo = Servo(stiffness=STIFFNESS / 800, damping=DAMPING / 200, delay=DELAY)
-    rig = LeapRig({"soft_start_speed": 3.0}, servo)
-    rig.joints.friction[:] = RNG.uniform(0.01, 0.03, 16)
-    rig.joints.inertia[:] = RNG.uniform(0.0012, 0.0025, 16)
-    rig.link.open()
-    run(rig, rig.hand.postures["precision"], 0.6)
+    rig = hidden_leap(SERVO, np.random.default_rng(3))
     yield rig
     rig.close()
 
@@ -33,13 +27,10 @@ def rig():
 def test_hidden_servos_are_found(rig: LeapRig) -> None:
     recording = record(rig.link, excitation(rig.hand.postures["precision"]), rig.clock, rig.wait)
     found = fit(recording)
-    share = np.where(np.arange(16) % 4 == 0, rig.config.side_share, 1.0)
-    share[12] = 1.0  # the thumb has no motor of that kind
-    assert np.allclose(found.stiffness, STIFFNESS * share, rtol=0.1)
-    assert np.allclose(found.damping, DAMPING * share, rtol=0.1)
-    assert np.allclose(found.friction, rig.joints.friction, rtol=0.1)
-    assert np.allclose(found.inertia, rig.joints.inertia, rtol=0.1)
-    assert np.abs(found.delay - DELAY).max() <= 0.002
+    true = true_servos(rig)
+    for name in ("stiffness", "damping", "friction", "inertia"):
+        assert np.allclose(getattr(found, name), getattr(true, name), rtol=0.1), name
+    assert np.abs(found.delay - true.delay).max() <= 0.002
     moved = simulate(found, recording, rig.hand.effort_limit)
     assert np.abs(moved - recording.position).max() < 0.01
     svg = chart(rig.hand.joint_names, recording.time, {"a": moved, "b": moved, "c": moved})

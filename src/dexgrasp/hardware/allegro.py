@@ -132,6 +132,7 @@ class AllegroDriver:
             left = end - time.monotonic()
             message = self._receive(max(left, 0.0))
             if message is None:
+                self._ask_why()
                 raise BusError(
                     "the hand's positions stopped coming: check its power and the CAN cable"
                 )
@@ -144,6 +145,15 @@ class AllegroDriver:
         if self.fault is not None:
             self._send_torque(np.zeros(self.hand.joint_count))
         return self._estimate()
+
+    def _ask_why(self) -> None:
+        """A V5 whose servos are off tells no positions, but answers what it is asked."""
+        self._send(protocol.request(protocol.INFORMATION))
+        end = time.monotonic() + self.period + self.config.grace
+        while self.fault is None and (left := end - time.monotonic()) > 0.0:
+            message = self._receive(left)
+            if message is not None:
+                self._take(message)
 
     def _take(self, message: can.Message) -> None:
         number = message.arbitration_id >> 2

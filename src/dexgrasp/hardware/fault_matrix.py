@@ -51,6 +51,13 @@ ALLEGRO_FAULTS: dict[str, tuple[Callable[[EmulatedAllegro], object], str]] = {
 }
 
 
+FAULTS: dict[str, dict[str, tuple[Callable, str]]] = {
+    "leap": {**LEAP_FAULTS},
+    "allegro_v4": {**ALLEGRO_FAULTS},
+    "allegro_v5": {**ALLEGRO_FAULTS},
+}
+
+
 @dataclass
 class Outcome:
     """What a fault came to.
@@ -74,14 +81,13 @@ class Outcome:
 
 
 def inject(hand: str, fault: str, situation: str) -> Outcome:
-    """Try one fault of `LEAP_FAULTS` or `ALLEGRO_FAULTS` on `leap` or `allegro`."""
+    """Try one of the `FAULTS` of a hand."""
     changes = {"soft_start_speed": 3.0}
     if hand == "leap":
         rig: LeapRig | AllegroRig = LeapRig(changes)
-        break_it, words = LEAP_FAULTS[fault]
     else:
-        rig = AllegroRig(changes=changes | {"grace": STARTING})
-        break_it, words = ALLEGRO_FAULTS[fault]
+        rig = AllegroRig(int(hand[-1]), changes | {"grace": STARTING})
+    break_it, words = FAULTS[hand][fault]
     try:
         rig.link.open()
         return _watch(rig, Outcome(hand, fault, situation), break_it, words)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from dexgrasp.hands import HandModel
 from dexgrasp.hardware.allegro import AllegroDriver
 from dexgrasp.hardware.config import load_allegro, load_leap
@@ -14,8 +16,9 @@ from dexgrasp.hardware.emulation.allegro_hand import EmulatedAllegro
 from dexgrasp.hardware.emulation.joints import STEP, FreeJoints
 from dexgrasp.hardware.emulation.leap_hand import EmulatedLeap
 from dexgrasp.hardware.emulation.xc330 import Servo
-from dexgrasp.hardware.leap import LeapDriver
+from dexgrasp.hardware.leap import ORDER, LeapDriver
 from dexgrasp.hardware.link import HandLink
+from dexgrasp.hardware.sysid import Servos
 from dexgrasp.types import Array
 
 CYCLE = 0.004  # [s]
@@ -129,6 +132,31 @@ class AllegroRig:
         """Let go of the hand and remove it."""
         self.link.close()
         self.emulator.close()
+
+
+def hidden_leap(servo: Servo, rng: np.random.Generator) -> LeapRig:
+    """A connected LEAP in a middle posture, with a servo, friction and inertia that none knows."""
+    rig = LeapRig({"soft_start_speed": 3.0}, servo)
+    rig.joints.friction[:] = rng.uniform(0.01, 0.03, 16)
+    rig.joints.inertia[:] = rng.uniform(0.0012, 0.0025, 16)
+    rig.link.open()
+    run(rig, rig.hand.postures["precision"], 0.6)
+    return rig
+
+
+def true_servos(rig: LeapRig) -> Servos:
+    """What an identification of the rig's hand should find."""
+    config, servo, joints = rig.config, rig.emulator.motors.servo, rig.joints
+    order = rig.hand.config.orders[ORDER].joints
+    side = {name for name, motor in zip(order, config.ids, strict=True) if motor in config.side_ids}
+    share = np.where(np.isin(rig.hand.joint_names, list(side)), config.side_share, 1.0)
+    return Servos(
+        stiffness=servo.stiffness * config.p_gain * share,
+        damping=servo.damping * config.d_gain * share,
+        friction=joints.friction,
+        inertia=joints.inertia,
+        delay=np.full(len(share), servo.delay),
+    )
 
 
 def run(rig: LeapRig | AllegroRig, target: Array, duration: float) -> None:
