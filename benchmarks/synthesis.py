@@ -1,6 +1,6 @@
 """Every figure of grasp synthesis that issue 4 asks for: `python benchmarks/synthesis.py --help`.
 
-All parts with the defaults are meant for 25 minutes on two quiet cores. What the nodes use is
+All parts with the defaults are meant for 35 minutes on two quiet cores. What the nodes use is
 measured by `--parts views --method optimize --check lift`; sections of other methods and objects
 stay side by side in the file.
 """

@@ -18,7 +18,6 @@ from dexgrasp.types import Array, GraspSet
 
 BASELINE = "anneal"
 COUNT = 30  # grasps of each method on each object
-EVERY = 4  # of the objects one is measured, from the second on
 WITH_RIM = (Thing("bowl", "bowl"),)  # of the catalogue, for the kinds alone
 ENOUGH = 4  # valid grasps of both methods, below which there is nothing to compare
 TRIED = 4  # grasps of a kind that none was found of
@@ -42,9 +41,8 @@ def diversity(setup: Setup) -> Section:
         hand = loaded_hand(name)
         for method in (setup.method, BASELINE):
             warm_up(setup, hand, method)
-        few = list(setup.things[1::EVERY] or setup.things)
-        rows += _compared(setup, hand, few)
-        rows += _kinds(setup, hand, [*few, *WITH_RIM])
+        rows += _compared(setup, hand, list(setup.things))
+        rows += _kinds(setup, hand, [*setup.things, *WITH_RIM])
     columns = ("hand", "object", "method", "valid", "compared", *FIGURES, "kinds", "absent")
     return Section(rows, _figures(setup, rows), columns, [NOTE])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from dexgrasp.hands import HandModel
 from dexgrasp.synthesis.candidates import Candidates, joined
 from dexgrasp.synthesis.check import try_in_physics
 from dexgrasp.synthesis.condition import Condition
-from dexgrasp.synthesis.config import SynthesisConfig
+from dexgrasp.synthesis.config import ShakeConfig, SynthesisConfig
 from dexgrasp.synthesis.filters import (
     Prepared,
     diverse,
@@ -25,6 +26,7 @@ from dexgrasp.synthesis.filters import (
     spread,
 )
 from dexgrasp.synthesis.generators import GENERATORS
+from dexgrasp.synthesis.generators.placement import grasp_types
 from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.guess import certainty
 from dexgrasp.synthesis.quality import features
@@ -94,7 +96,7 @@ class GeneratingSynthesizer:
         of holding under other friction, mass and errors of the palm (docs/ranking.md); of a
         guessed shape times how certain its contacts are (`guess.certainty`).
         """
-        return ranked(list(self.stream(hand, geometry, count, seed, condition)))[:count]
+        return the_best(list(self.stream(hand, geometry, count, seed, condition)), count)
 
     def stream(
         self,
@@ -217,11 +219,38 @@ class GeneratingSynthesizer:
         seed: int,
         condition: Condition,
     ) -> Iterator[GraspSet]:
+        """Grasps that held, and of a longer list some of each kind that the object allows."""
+        settings = self.config.shake
+        if not condition.any_fingers:  # a pinch is for those who ask for it
+            settings = settings.model_copy(update={"contacts": 0})
+        found: set[str] = set()
+        for grasps in self._rounds(hand, geometry, count, seed, condition, settings):
+            found.update(grasps.kind)
+            yield grasps
+        if not condition.any_fingers or count <= settings.first_batch:
+            return
+        for kind in grasp_types(hand, geometry, condition):
+            if kind.name in found or len(kind.fingers) < settings.contacts:
+                continue
+            alone = replace(condition, types=(kind.name,))
+            brief = settings.model_copy(update={"patience": 1})
+            with suppress(NoGraspError):  # not every kind holds every object
+                yield from self._rounds(hand, geometry, brief.first_batch, seed, alone, brief)
+
+    def _rounds(
+        self,
+        hand: HandModel,
+        geometry: GraspGeometry,
+        count: int,
+        seed: int,
+        condition: Condition,
+        settings: ShakeConfig,
+    ) -> Iterator[GraspSet]:
         """Rounds of the generator until `count` grasps have held, or no more may be tried.
 
-        The first round is a short one: somebody may be waiting for a first grasp.
+        The first round is a short one: somebody may be waiting for a first grasp. Raises
+        NoGraspError.
         """
-        settings = self.config.shake
         failure: NoGraspError | None = None
         tried = found = 0
         idle, harder = 0.0, 1.0
@@ -242,8 +271,7 @@ class GeneratingSynthesizer:
             except NoGraspError as error:
                 failure = error
                 continue
-            if condition.any_fingers:  # a pinch is for those who ask for it
-                prepared = prepared.take(prepared.contacts >= settings.contacts)
+            prepared = prepared.take(prepared.contacts >= settings.contacts)
             if condition.somewhere:
                 asked = touch_where_asked(hand, geometry, prepared.candidates, condition)
                 prepared = prepared.take(asked)
@@ -280,6 +308,14 @@ def ranked(sets: Sequence[GraspSet]) -> GraspSet:
     """The grasps of several sets as one, best first."""
     grasps = concatenated(sets)
     return grasps[np.argsort(-grasps.score, kind="stable")]
+
+
+def the_best(sets: Sequence[GraspSet], count: int) -> GraspSet:
+    """The best `count` of several sets, best first, the best of each kind among them."""
+    grasps = ranked(sets)
+    first = [grasps.kind.index(kind) for kind in dict.fromkeys(grasps.kind)][:count]
+    rest = np.delete(np.arange(len(grasps)), first)[: count - len(first)]
+    return grasps[np.sort(np.concatenate([first, rest]).astype(int))]
 
 
 def refuse(geometry: GraspGeometry, config: SynthesisConfig) -> None:

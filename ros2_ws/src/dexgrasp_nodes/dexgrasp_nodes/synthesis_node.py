@@ -17,7 +17,7 @@ from dexgrasp.synthesis import (
     SynthesisConfig,
     make_synthesizer,
 )
-from dexgrasp.synthesis.synthesizer import ranked
+from dexgrasp.synthesis.synthesizer import the_best
 from dexgrasp.types import GraspSet
 from dexgrasp_nodes.conversions import (
     WORLD_FRAME,
@@ -112,7 +112,7 @@ class SynthesisNode(StackNode):
             found.append(grasps)
             partial, total = self._array(request, grasps), sum(len(each) for each in found)
             send_feedback(goal, Feedback(stage="synthesis", grasps=partial, found=total))
-        return self._array(request, ranked(found)[:count]) if found else GraspArray()
+        return self._array(request, the_best(found, count)) if found else GraspArray()
 
     def _array(self, request: Request, grasps: GraspSet) -> GraspArray:
         stamp = seconds_from_stamp(request.header.stamp)
