@@ -45,7 +45,8 @@ class ShakeConfig(BaseModel):
     a grasp counts as held, a trial being shorter than the protocol's.  closing_speed [rad/s],
     squeeze_time [s]: of the fingers.  contacts: fingertips that must touch, unless a grasp type
     is asked for.  batch: grasps tried in a round, at most.  spare: as a share of those missing.
-    rounds: of the generator, at most.  patience: whole rounds in a row without a grasp that held.
+    choice: as a share of the generator's tries that bring as many as are tried.  rounds: of the
+    generator, at most.  patience: whole rounds in a row without a grasp that held.
     first_batch: grasps tried in the first.  least_effort: share of the generator's tries in a
     round that needs few grasps.  scarce: share of the tried that held, below which it is
     enough to hold at `expected_friction`, pulled for `expected_seconds` each way.
@@ -65,6 +66,7 @@ class ShakeConfig(BaseModel):
     contacts: int = Field(ge=2)
     batch: int = Field(ge=1)
     spare: float = Field(ge=1.0)
+    choice: float = Field(ge=1.0)
     least_effort: float = Field(gt=0.0, le=1.0)
     first_batch: int = Field(ge=1)
     rounds: int = Field(ge=1)
