@@ -260,7 +260,7 @@ class GeneratingSynthesizer:
             rng = np.random.default_rng([seed, round_])
             most = settings.batch if round_ else settings.first_batch
             wanted = settings.spare * (count - found)
-            # More is proposed than tried, so that what is tried can differ; but nobody waits for it.
+            # More is proposed than is tried, so that what is tried can differ.
             effort = (settings.choice if round_ else 1.0) * min(wanted, most) / settings.batch
             effort = min(1.0, harder * max(settings.least_effort, effort))
             # To try one more costs a tenth of what it takes to propose it.
