@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import mujoco
 import numpy as np
 import torch
 import warp as wp
@@ -93,9 +94,14 @@ class Plant:
         return shapes, place[shape_body[shapes]]
 
     def _soften(self) -> None:
-        """The palm's damping, and what mujoco_warp 3.12 lacks: iterations against creep."""
+        """The palm's damping, and what Newton leaves to be set in MuJoCo proper."""
         if self.native:
-            self.solver.mj_model.opt.noslip_iterations = self.config.noslip_iterations
+            options = self.solver.mj_model.opt
+            # mujoco_warp 3.12 has no such iterations, which keep things from creeping.
+            options.noslip_iterations = self.config.noslip_iterations
+            # Newton 1.6 turns the axes of bodies' inertias, in which MuJoCo has compiled the boxes
+            # about their shapes: fingers passed into an object where its box was the wrong way up.
+            options.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)
         self._set_damping(np.zeros_like(self._dofs, dtype=bool))
 
     def _set_damping(self, stuck: Array) -> None:

@@ -41,6 +41,7 @@ def physics(config: SimulationConfig, native: bool) -> NewtonCfg:
         impratio=config.impratio,
         iterations=config.iterations,
         tolerance=1e-8,
+        enable_multiccd=True,  # as in MuJoCo: a flat finger touches in more points than one
         nconmax=CONTACTS,
         njmax=ROWS,
     )
