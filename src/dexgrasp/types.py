@@ -206,13 +206,17 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class Contact:
-    """One contact of the hand: the two bodies, point [m] and normal in the world, force [N]."""
+    """One contact of the hand: the two bodies, point [m] and normal in the world, force [N].
+
+    push: (3,) the whole force on the other body, friction included where the engine tells it [N].
+    """
 
     hand_link: str
     other: str
     position: Array
     normal: Array
     force: float
+    push: Array
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ import pytest
 
 from dexgrasp.config import resource_root
 from dexgrasp.evaluation.pick import random_placement
+from dexgrasp.execution import ExecutionConfig, GraspExecutor, Phase
 from dexgrasp.geometry import pose_from_quaternion
 from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import SimulationConfig, check_backend, make_backend
-from dexgrasp.types import Command
+from dexgrasp.synthesis import GraspGeometry, make_synthesizer
+from dexgrasp.types import Command, GraspSet, ObjectPlacement
 
 PYTHON = resource_root() / ".venv-isaaclab" / "bin" / "python"
 
@@ -75,6 +77,39 @@ def test_the_camera_sees_what_mujoco_renders(placement) -> None:
     off = np.abs(images[0] - images[1])[both]
     assert np.median(off) < 5e-4
     assert (off > 0.005).mean() < 0.02  # edges
+
+
+@pytest.fixture(scope="module")
+def bottle() -> tuple[ObjectPlacement, GraspSet]:
+    """One that stands, with grasps of it in the world that held on trial."""
+    model = load_object("mustard_bottle")
+    geometry = GraspGeometry(model, model.T_table_object, 0.0)
+    grasps = make_synthesizer("search").synthesize(HandModel.load("allegro_right"), geometry, 3)
+    return ObjectPlacement(model, model.T_table_object), grasps
+
+
+@pytest.mark.parametrize("kind", ["mujoco", "isaaclab"])
+def test_a_bottle_is_lifted_and_the_forces_on_it_carry_its_weight(kind: str, bottle) -> None:
+    """Its parts are found by their boxes, which were turned with Newton's axes of inertia."""
+    placement, grasps = bottle
+    hand, config = HandModel.load(grasps.hand), SimulationConfig.load()
+    backend = make_backend(kind, hand, config)
+    backend.load([placement])
+    for k in range(len(grasps)):
+        start = grasps.T_frame_palm[[k]].copy()
+        start[:, :3, 3] -= 0.1 * grasps.approach[k]
+        backend.reset(T_world_palm=start, joint_position=grasps.pregrasp[[k]])
+        executor = GraspExecutor(hand, ExecutionConfig.load(), 1)
+        executor.start(grasps[[k]])
+        while executor.phase[0] != Phase.HOLD or executor.time_in_phase[0] < 0.8:
+            assert not executor.finished[0], (k, executor.fault)
+            backend.step(executor.step(backend.observe()), 0.02)
+        contacts = [c for c in backend.contacts() if c.other == placement.model.name]
+        pushes = np.sum([c.push for c in contacts], axis=0)
+        assert sum(c.force for c in contacts) > 10.0
+        assert np.linalg.norm(pushes - [0.0, 0.0, 9.81 * placement.model.mass]) < 0.06
+        assert backend.truth().object_com[0, 0, 2] > 0.25
+    backend.close()
 
 
 def test_several_worlds_are_stepped_one_by_one(placement) -> None:

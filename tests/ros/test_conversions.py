@@ -298,7 +298,9 @@ def test_a_joint_state_in_another_order_without_effort_or_touch(hand: HandModel)
 
 
 def test_contacts_and_truth(hand: HandModel) -> None:
-    contact = Contact("dip", "mug", np.array([0.1, 0.2, 0.3]), np.array([0.0, 0.0, 1.0]), 2.5)
+    contact = Contact(
+        "dip", "mug", np.array([0.1, 0.2, 0.3]), np.array([0.0, 0.0, 1.0]), 2.5, np.zeros(3)
+    )
     read = c.contacts_from_msg(c.contacts_to_msg([contact], HEAD))[0]
     assert (read.hand_link, read.other, read.force) == ("dip", "mug", 2.5)
     np.testing.assert_array_equal(read.position, contact.position)

@@ -269,6 +269,7 @@ class MujocoBackend:
                     contact.pos.copy(),
                     sign * contact.frame[:3],
                     float(force[0]),
+                    sign * contact.frame.reshape(3, 3).T @ force[:3],
                 )
             )
         return result

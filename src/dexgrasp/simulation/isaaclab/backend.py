@@ -160,13 +160,14 @@ class IsaacLabBackend:
         with self._lock:
             found = self._call("contacts", world)
         result = []
-        for first, second, position, normal, force in found:
+        for first, second, position, normal, push in found:
             if not (first.startswith("Hand/") or second.startswith("Hand/")):
                 continue
             own, other = (first, second) if first.startswith("Hand/") else (second, first)
             sign = 1.0 if own == first else -1.0
             names = self._body_name(own), self._body_name(other)
-            result.append(Contact(*names, np.asarray(position), sign * normal, force))
+            force = float(push @ normal)
+            result.append(Contact(*names, np.asarray(position), sign * normal, force, sign * push))
         return result
 
     def _body_name(self, name: str) -> str:

@@ -37,10 +37,11 @@ class BaseWorlds(ABC):
         """See `SimBackend.vary`; None leaves a figure."""
 
     @abstractmethod
-    def contacts(self, world: int) -> list[tuple[str, str, Array, Array, float]]:
+    def contacts(self, world: int) -> list[tuple[str, str, Array, Array, Array]]:
         """Each contact of one world: two bodies by their prims' names, '' for the table.
 
-        Then the point [m], the unit normal from the first body to the second, the force [N].
+        Then the point [m], the unit normal from the first body to the second, and the force on
+        the second (3,) [N].
         """
 
     @abstractmethod

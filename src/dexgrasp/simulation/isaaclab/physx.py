@@ -81,8 +81,8 @@ def hand_inertia(masses: Array, centres: Array, moments: Array) -> tuple[float, 
 
 def contact_rows(
     force: Array, points: Array, normals: Array, count: int, start: int, on_first: Array
-) -> list[tuple[Array, Array, float]]:
-    """Point, unit normal from the first body to the second, and force of each of their contacts.
+) -> list[tuple[Array, Array, Array]]:
+    """Point, unit normal from the first body to the second, and the push (3,) along it, of each.
 
     force (C,) or (C, 1), points (C, 3), normals (C, 3): the list of all bodies, of which `count`
     from `start` on are theirs.  on_first: (3,) the sum of their forces on the first body [N],
@@ -92,4 +92,4 @@ def contact_rows(
     sizes = np.abs(force[rows].reshape(-1))
     turn = -1.0 if sizes @ normals[rows] @ on_first > 0.0 else 1.0
     own = zip(points[rows], turn * normals[rows], sizes, strict=True)
-    return [(point, normal, float(size)) for point, normal, size in own]
+    return [(point, normal, size * normal) for point, normal, size in own]

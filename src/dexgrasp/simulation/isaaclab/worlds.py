@@ -100,13 +100,10 @@ class Worlds(BaseWorlds):
             found.append((*names, contact.pos.copy(), axes[0].copy(), axes.T @ wrench[:3]))
         return found
 
-    def contacts(self, world: int) -> list[tuple[str, str, Array, Array, float]]:
+    def contacts(self, world: int) -> list[tuple[str, str, Array, Array, Array]]:
         """See `BaseWorlds.contacts`."""
         if self.native:
-            return [
-                (first, second, point, normal, float(force @ normal))
-                for first, second, point, normal, force in self._native_contacts()
-            ]
+            return self._native_contacts()
         contacts = NewtonManager.get_contacts()
         count = int(contacts.rigid_contact_count.numpy()[0])
         model = self.plant.model
@@ -123,7 +120,8 @@ class Worlds(BaseWorlds):
             if bodies[0] >= 0:
                 point = _moved(body_q[bodies[0]], point)
             normal = contacts.rigid_contact_normal.numpy()[i]
-            force = float(abs(contacts.force.numpy()[i, :3] @ normal))
+            force = contacts.force.numpy()[i, :3]
+            force = np.copysign(1.0, force @ normal) * force  # bodies push each other apart
             found.append((names[0], names[1], point, normal, force))
         return found
 

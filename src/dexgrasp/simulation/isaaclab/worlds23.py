@@ -191,8 +191,8 @@ class Worlds(BaseWorlds):
             return whole, np.zeros((*whole.shape[:2], 0, 3))
         return whole, np.stack(by_object, axis=1)
 
-    def contacts(self, world: int) -> list[tuple[str, str, Array, Array, float]]:
-        """See `BaseWorlds.contacts`: those with objects, as PhysX lists no others."""
+    def contacts(self, world: int) -> list[tuple[str, str, Array, Array, Array]]:
+        """See `BaseWorlds.contacts`: those with objects, as PhysX lists no others, no friction."""
         found = []
         for link, sensor in self.touch.items() if self.objects else ():
             pushed = host(sensor.data.force_matrix_w)[world, 0]
@@ -204,8 +204,8 @@ class Worlds(BaseWorlds):
                 count, start = int(counts[world, i]), int(starts[world, i])
                 rows = contact_rows(force, points, normals, count, start, on_link)
                 found += [
-                    (f"Hand/{link}", f"object_{i}", point - self._origins[world], normal, size)
-                    for point, normal, size in rows
+                    (f"Hand/{link}", f"object_{i}", point - self._origins[world], normal, push)
+                    for point, normal, push in rows
                 ]
         return found
 

@@ -110,12 +110,13 @@ def contacts_to_msg(contacts: Sequence[Contact], head: Header) -> HandContactArr
 
 
 def contacts_from_msg(message: HandContactArray) -> list[Contact]:
-    """Contacts of the hand."""
+    """Contacts of the hand; of friction the messages tell nothing."""
     return [
         Contact(
-            c.hand_link, c.other, vector_from_msg(c.position), vector_from_msg(c.normal), c.force
+            c.hand_link, c.other, vector_from_msg(c.position), normal, c.force, c.force * normal
         )
         for c in message.contacts
+        for normal in [vector_from_msg(c.normal)]
     ]
 
 
