@@ -12,8 +12,11 @@ import pytest
 
 from dexgrasp.hardware import BusError, HandError, HandFaultError
 from dexgrasp.hardware import allegro_protocol as protocol
+from dexgrasp.hardware.allegro import AllegroDriver
 from dexgrasp.hardware.allegro_guard import guard
+from dexgrasp.hardware.emulation import EmulatedAllegro
 from dexgrasp.hardware.emulation.rig import AllegroRig
+from dexgrasp.hardware.link import HandLink
 
 TORQUES = [protocol.TORQUE + finger for finger in range(4)]
 
@@ -192,3 +195,30 @@ def test_gravity_is_held_up(make) -> None:
     steps = 1e-6 * np.eye(16)
     slope = np.array([energy(q + step) - energy(q - step) for step in steps]) / 2e-6
     assert np.allclose(rig.driver._gravity(), slope, atol=1e-7)
+
+
+@pytest.mark.parametrize("number", [4, 5])
+def test_emulated_motors_can_be_as_strong_as_the_simulated_ones(number: int) -> None:
+    """Grasps are planned for 0.7 Nm; the vendor's limits leave some joints of a V4 a third."""
+    strong, real = protocol.version_of(number, 0.7), protocol.version_of(number)
+    assert (strong.limit / strong.scale).min() == pytest.approx(0.7)
+    assert (real.limit / real.scale).min() < 0.3
+    rig = AllegroRig(version=number, changes={"torque_limit": 0.7, "soft_start_speed": 100.0})
+    emulator = EmulatedAllegro(rig.hand, rig.config, rig.moving, version=strong)
+    driver = AllegroDriver(rig.hand, rig.config, rig.clock, strong)
+    rig.close()
+    link = HandLink(driver, rig.config.link, rig.clock)
+    link.open()
+    rig.moving.blocked[:] = True
+    target = np.where(rig.hand.joint_upper > 0.6, rig.hand.joint_upper, rig.hand.joint_lower)
+    for _ in range(20):
+        link.write(target)
+        rig.clock.now += driver.period
+        emulator.advance(0.003)
+        link.read()
+    wanted = rig.hand.stiffness * (target - rig.moving.position)
+    expected = np.clip(wanted, -0.7, 0.7)
+    assert np.abs(expected).max() == pytest.approx(0.7)
+    np.testing.assert_allclose(emulator.torque, expected, atol=0.01)
+    link.close()
+    emulator.close()

@@ -16,6 +16,7 @@ from dexgrasp.evaluation.pick_record import Attempt, PickRecord
 from dexgrasp.evaluation.pool import in_processes
 from dexgrasp.evaluation.results import TrialResult, result_of_pick
 from dexgrasp.execution import ExecutionConfig
+from dexgrasp.execution.control import DEFAULT_CONTROLLER
 from dexgrasp.hands import HandModel
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import SimulationConfig, make_backend
@@ -49,7 +50,7 @@ class PickJob:
     synthesizer: str = "search"
     check: str = "lift"
     disturbed: bool = False
-    controller: str = "reactive"
+    controller: str = DEFAULT_CONTROLLER
     tactile: bool = True
     backend: str = "mujoco"
 

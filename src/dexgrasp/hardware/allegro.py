@@ -15,7 +15,7 @@ import numpy as np
 from dexgrasp.geometry import transform_points
 from dexgrasp.hands import HandModel
 from dexgrasp.hardware import allegro_protocol as protocol
-from dexgrasp.hardware.allegro_protocol import VERSIONS, Identity
+from dexgrasp.hardware.allegro_protocol import Identity, Version, version_of
 from dexgrasp.hardware.config import AllegroConfig, load_zeros
 from dexgrasp.hardware.driver import (
     BusError,
@@ -38,20 +38,24 @@ COUPLED = (1, 5, 9)  # joints that gearing B moves twice as strongly (allegro_ha
 
 
 class AllegroDriver:
-    """`HandDriver` of an Allegro hand. `clock`: of the states [s].
+    """`HandDriver` of an Allegro hand. clock: of the states [s].  version: None for a real one's.
 
     Stiffness and damping are those of the hand's YAML, which the simulation has too.
     identity: what the hand said of itself. Raises ConfigError.
     """
 
     def __init__(
-        self, hand: HandModel, config: AllegroConfig, clock: Callable[[], float] = time.monotonic
+        self,
+        hand: HandModel,
+        config: AllegroConfig,
+        clock: Callable[[], float] = time.monotonic,
+        version: Version | None = None,
     ) -> None:
         self.hand, self.config = hand, config
         self.period = 1.0 / config.rate
         self.fault: HandError | None = None
         self.identity: Identity | None = None
-        self._version = VERSIONS[config.version]
+        self._version = version or version_of(config.version)
         self._scale = np.full(hand.joint_count, self._version.scale)
         self._zero = load_zeros(config.calibration, hand)
         self._clock = clock

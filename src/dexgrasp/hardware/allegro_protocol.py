@@ -14,7 +14,7 @@ these). That is V4's. Of a V5 the vendor's own code reads versions and bit 0 alo
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import can
 import numpy as np
@@ -52,6 +52,14 @@ VERSIONS = {
     ),
     5: Version(5, np.radians(0.088), 1430.0, np.full(16, 240)),
 }
+
+
+def version_of(number: int, effort: float | None = None) -> Version:
+    """A hand's version; with motors of which the weakest gives `effort` [Nm], if that is named."""
+    version = VERSIONS[number]
+    if effort is None:
+        return version
+    return replace(version, scale=float(version.limit.min()) / effort)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from mujoco.batch import Batch
 
 from dexgrasp.hands import HandModel
 from dexgrasp.hardware.allegro import AllegroDriver
+from dexgrasp.hardware.allegro_protocol import version_of
 from dexgrasp.hardware.config import LeapConfig, load_hardware
 from dexgrasp.hardware.emulation import EmulatedAllegro, EmulatedLeap
 from dexgrasp.hardware.emulation.xc330 import Servo
@@ -59,8 +60,10 @@ class EmulatedBackend(MujocoBackend):
                     "torque_limit": effort,
                 }
             )
-            self.emulator = EmulatedAllegro(hand, settings)
-            driver = AllegroDriver(hand, settings, self._clock)
+            # A V4 may be told 0.23 to 0.56 Nm of a joint, by the vendor's limits.
+            version = version_of(settings.version, effort)
+            self.emulator = EmulatedAllegro(hand, settings, version=version)
+            driver = AllegroDriver(hand, settings, self._clock, version)
         patience = settings.link.model_copy(update={"patience": LOST})
         self.link = HandLink(driver, patience, self._clock)
         timestep = TIMESTEPS[settings.kind]

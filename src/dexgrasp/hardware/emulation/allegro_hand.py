@@ -11,7 +11,7 @@ import numpy as np
 
 from dexgrasp.hands import HandModel
 from dexgrasp.hardware import allegro_protocol as protocol
-from dexgrasp.hardware.allegro_protocol import VERSIONS, Identity
+from dexgrasp.hardware.allegro_protocol import Identity, Version, version_of
 from dexgrasp.hardware.config import AllegroConfig
 from dexgrasp.hardware.emulation.joints import STEP, FreeJoints
 from dexgrasp.types import Array
@@ -25,7 +25,8 @@ LONGEST_LAG = 0.05  # [s] that a late thread makes up for
 class EmulatedAllegro:
     """A hand that obeys the last torques it got, as a real one does, even of a host that died.
 
-    joints: what `advance` moves; in `real_time` that happens by itself.
+    joints: what `advance` moves; in `real_time` that happens by itself.  version: None for a
+    real hand's.
     identity: what it says of itself.
     powered, bus_off, stale: for tests. bus_off: no frame passes for so long [s].  stale: no
     positions come.  torque: (J,) [Nm] that the motors gave last.
@@ -37,9 +38,10 @@ class EmulatedAllegro:
         config: AllegroConfig,
         joints: FreeJoints | None = None,
         real_time: bool = False,
+        version: Version | None = None,
     ) -> None:
         self.hand, self.joints = hand, joints
-        self.version = VERSIONS[config.version]
+        self.version = version or version_of(config.version)
         serial = SERIALS[config.version]
         self.identity = Identity(0x0401, 0x0301, True, 35.0, serial, serial[2])
         self.powered, self.stale, self.bus_off = True, False, 0.0
