@@ -26,7 +26,7 @@ from dexgrasp.evaluation.pick_record import PickRecord
 from dexgrasp.evaluation.pool import in_processes
 from dexgrasp.evaluation.report import plain
 from dexgrasp.execution import ExecutionConfig
-from dexgrasp.execution.control import CONTROLLERS, DEFAULT_CONTROLLER, POLICY, make_controller
+from dexgrasp.execution.control import CONTROLLERS, POLICY, make_controller
 from dexgrasp.execution.policy.manifest import manifest_path
 from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.synthesis import CHECKS, GENERATORS
@@ -53,7 +53,7 @@ def run(
     check: Annotated[str, typer.Option(help=f"of {', '.join(CHECKS)}")] = "lift",
     controllers: Annotated[
         str, typer.Option(help=f"of {', '.join(CONTROLLERS)}, or {POLICY}<name>")
-    ] = DEFAULT_CONTROLLER,
+    ] = "reactive",
     processes: Annotated[int, typer.Option(min=1, max=MOST_PROCESSES)] = MOST_PROCESSES,
     output: Annotated[Path, typer.Option(help="one line for each trial")] = Path(
         "results/execution.jsonl"

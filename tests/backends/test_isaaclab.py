@@ -113,7 +113,10 @@ def test_a_bottle_is_lifted_and_the_forces_on_it_carry_its_weight(kind: str, bot
 
 
 def test_several_worlds_are_stepped_one_by_one(placement) -> None:
-    """The kernels of mujoco_warp: another solver than one world's. World 0 moves alone."""
+    """The kernels of mujoco_warp: another solver than one world's. World 0 moves alone.
+
+    Then each is pulled along the table by the same force, and only the slippery one slides.
+    """
     hand, config = HandModel.load("leap_right"), SimulationConfig.load()
     backend = make_backend("isaaclab", hand, config, worlds=2)
     backend.load([placement])
@@ -127,4 +130,12 @@ def test_several_worlds_are_stepped_one_by_one(placement) -> None:
     np.testing.assert_allclose(seen.T_world_palm[1], start.T_world_palm[1], atol=1e-5)
     assert np.abs(seen.T_world_palm[0] - target[0]).max() < 0.005
     np.testing.assert_allclose(truth.T_world_object[0, 0], placement.T_world_object, atol=2e-3)
+    backend.vary(friction=np.array([0.2, 0.9]))
+    pull = 0.5 * 9.81 * placement.model.mass
+    backend.vary(push=np.tile([pull, 0.0, 0.0], (2, 1, 1)))
+    for _ in range(10):
+        backend.step(Command(start.joint_position, target), 0.02)
+    slid = (backend.truth().object_com - truth.object_com)[:, 0, 0]
+    assert slid[0] > 0.02
+    assert abs(slid[1]) < 0.005
     backend.close()

@@ -16,7 +16,6 @@ from dexgrasp.evaluation.pick_record import Attempt, PickRecord
 from dexgrasp.evaluation.pool import in_processes
 from dexgrasp.evaluation.results import TrialResult, result_of_pick
 from dexgrasp.execution import ExecutionConfig
-from dexgrasp.execution.control import DEFAULT_CONTROLLER
 from dexgrasp.hands import HandModel
 from dexgrasp.objects import load_object
 from dexgrasp.simulation import SimulationConfig, make_backend
@@ -50,7 +49,7 @@ class PickJob:
     synthesizer: str = "search"
     check: str = "lift"
     disturbed: bool = False
-    controller: str = DEFAULT_CONTROLLER
+    controller: str = "reactive"
     tactile: bool = True
     backend: str = "mujoco"
 

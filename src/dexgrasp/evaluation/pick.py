@@ -22,7 +22,7 @@ from dexgrasp.execution.attempts import (
     standing,
 )
 from dexgrasp.execution.carry import withdrawal
-from dexgrasp.execution.control import DEFAULT_CONTROLLER, fallback_words
+from dexgrasp.execution.control import fallback_words
 from dexgrasp.execution.safety import SafetyFilter, SafetyLimits
 from dexgrasp.geometry import inverse
 from dexgrasp.objects import ObjectModel
@@ -62,7 +62,7 @@ def pick(
     table_height: float,
     attempts: int = 1,
     disturbance: Disturbance | None = None,
-    controller: str = DEFAULT_CONTROLLER,
+    controller: str = "reactive",
     tactile: bool = True,
 ) -> PickRecord:
     """Try to lift an object alone on the table of a backend of one world.
@@ -102,7 +102,7 @@ class _Picker:
         table_height: float,
         seed: int,
         disturbance: Disturbance | None = None,
-        controller: str = DEFAULT_CONTROLLER,
+        controller: str = "reactive",
         tactile: bool = True,
     ) -> None:
         self._controller = controller

@@ -85,7 +85,6 @@ CONTROLLERS: dict[str, Maker] = {
     "impedance": lambda hand, config, worlds: ForceControl(hand, config, worlds, foresee=False),
     "mpc": lambda hand, config, worlds: ForceControl(hand, config, worlds, foresee=True),
 }
-DEFAULT_CONTROLLER = "impedance"  # of picks; trials of many worlds step `reactive`, the simpler
 POLICY = "policy:"  # before the name of a shipped policy or the path of a manifest
 
 

@@ -21,7 +21,6 @@ from std_srvs.srv import Trigger
 
 from dexgrasp.errors import DexgraspError, EmergencyStopError, GraspError, SafetyError
 from dexgrasp.execution import ExecutionConfig, GraspExecutor, Phase
-from dexgrasp.execution.control import DEFAULT_CONTROLLER
 from dexgrasp.execution.delivery import Held, PhasedMotion
 from dexgrasp.execution.safety_config import SafetyLimits
 from dexgrasp.hands import HandModel
@@ -60,7 +59,7 @@ class ExecutorNode(StackNode):
         self.declare_parameter("ros2_control_hardware_type", "mujoco")
         self.declare_parameter("execution", "default")
         self.declare_parameter("safety", "safety")
-        self.declare_parameter("controller", DEFAULT_CONTROLLER)
+        self.declare_parameter("controller", "reactive")
         self.declare_parameter("control_rate", 200.0)
         self.declare_parameter("table_half_size", [0.6, 0.6])
         self._link = HandLink(self)

@@ -186,7 +186,8 @@ class Plant:
             change(ModelFlags.MODEL_PROPERTIES)
         if friction is not None:
             sliding = model.shape_material_mu.numpy()
-            each = np.broadcast_to(friction, self._object_bodies.shape).ravel()
+            own = np.reshape(friction, (len(self._object_bodies), -1))
+            each = np.broadcast_to(own, self._object_bodies.shape).ravel()
             sliding[self._shapes] = each[self._shape_objects]
             model.shape_material_mu.assign(sliding)
             change(ModelFlags.SHAPE_PROPERTIES)
