@@ -15,9 +15,9 @@ def simplified(mesh: trimesh.Trimesh, tolerance: float) -> trimesh.Trimesh:
 def from_manifold(solid: manifold3d.Manifold) -> trimesh.Trimesh:
     """manifold3d's solid as a closed mesh."""
     mesh = solid.to_mesh64()
-    return trimesh.Trimesh(
-        mesh.vert_properties[:, :3], mesh.tri_verts.astype(np.int64), process=False
-    )
+    # Copied: a mesh that lives as long as the process would keep manifold3d's, which warns then.
+    vertices = np.array(mesh.vert_properties[:, :3])
+    return trimesh.Trimesh(vertices, mesh.tri_verts.astype(np.int64), process=False)
 
 
 def as_manifold(mesh: trimesh.Trimesh) -> manifold3d.Manifold:
