@@ -5,7 +5,7 @@ Time is the emulator's, so that the speed of the machine decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,10 +51,10 @@ ALLEGRO_FAULTS: dict[str, tuple[Callable[[EmulatedAllegro], object], str]] = {
 }
 
 
-FAULTS: dict[str, dict[str, tuple[Callable, str]]] = {
-    "leap": {**LEAP_FAULTS},
-    "allegro_v4": {**ALLEGRO_FAULTS},
-    "allegro_v5": {**ALLEGRO_FAULTS},
+FAULTS: Mapping[str, Mapping[str, tuple[Callable, str]]] = {
+    "leap": LEAP_FAULTS,
+    "allegro_v4": ALLEGRO_FAULTS,
+    "allegro_v5": ALLEGRO_FAULTS,
 }
 
 
