@@ -41,11 +41,12 @@ from dexgrasp.perception.synthetic import depth_frame
 from dexgrasp.simulation import SimulationConfig
 from dexgrasp.synthesis import Condition, GraspGeometry, SynthesisConfig
 from dexgrasp.synthesis.candidates import Candidates, joined
-from dexgrasp.synthesis.filters import diverse, grasp_set, prepare
+from dexgrasp.synthesis.filters import grasp_set, prepare
 from dexgrasp.synthesis.generators import GENERATORS
 from dexgrasp.synthesis.quality import features
 from dexgrasp.synthesis.ranking import FitRecord, RankingModel, fit_logistic
 from dexgrasp.synthesis.refine import refine
+from dexgrasp.synthesis.selection import diverse
 from dexgrasp.synthesis.shake import shake
 from dexgrasp.types import Array, DepthFrame, GraspSet
 

@@ -13,13 +13,14 @@ from dexgrasp.evaluation import metrics
 from dexgrasp.evaluation.batch.set_metrics import CLUSTERS, UNIT_LENGTH
 from dexgrasp.hands import HandModel
 from dexgrasp.synthesis import Condition
+from dexgrasp.synthesis.selection import the_best
 from dexgrasp.synthesis.source import mesh_target
 from dexgrasp.types import Array, GraspSet
 
 BASELINE = "anneal"
 COUNT = 30  # grasps of each method on each object
 WITH_RIM = (Thing("bowl", "bowl"),)  # of the catalogue, for the kinds alone
-ENOUGH = 4  # valid grasps of both methods, below which there is nothing to compare
+ENOUGH = 8  # valid grasps of both methods: half as many clusters; of fewer, one grasp decides
 TRIED = 4  # grasps of a kind that none was found of
 FAMILIES = {
     "fingertip": ("four_finger", "tripod", "pinch"),
@@ -30,7 +31,7 @@ FIGURES = ("joint_std_rad", "translation_std_m", "rotation_std_rad", "own_entrop
 NOTE = (
     "entropy: of the clusters that both methods' grasps make together, in nats; own_entropy: of "
     "each method's own clusters. Positions count 0.1 m as one radian. Both methods have the same "
-    "number of valid grasps, the first in the order in which they are returned."
+    "number of valid grasps; of the method with more, those that a list of that length has."
 )
 
 
@@ -59,7 +60,7 @@ def _compared(setup: Setup, hand: HandModel, things: list[Thing]) -> list[dict[s
         count = min(len(grasps) if grasps is not None else 0 for grasps in pair)
         figures: list[dict[str, float]] = [{}, {}]
         if count >= ENOUGH:
-            figures = spreads([grasps[:count] for grasps in pair if grasps is not None])
+            figures = spreads([the_best([grasps], count) for grasps in pair if grasps is not None])
         for method, grasps, own in zip(methods, pair, figures, strict=True):
             number = 0 if grasps is None else len(grasps)
             row = {"hand": hand.name, "object": thing.name, "method": method, "valid": number}

@@ -13,9 +13,9 @@ from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.objects import load_object
 from dexgrasp.synthesis import Condition, GraspGeometry, SynthesisConfig, make_synthesizer
 from dexgrasp.synthesis.candidates import Candidates
-from dexgrasp.synthesis.filters import Prepared, spread
+from dexgrasp.synthesis.filters import Prepared
+from dexgrasp.synthesis.selection import spread, the_best
 from dexgrasp.synthesis.shake import held_when_expected, shake
-from dexgrasp.synthesis.synthesizer import the_best
 from dexgrasp.types import concatenated
 
 CONFIG = SynthesisConfig.load()
@@ -129,11 +129,22 @@ def test_a_list_has_every_kind_that_holds(bowl) -> None:
 
 def test_the_best_of_each_kind_is_in_a_short_list(grasps) -> None:
     score, kinds = np.linspace(0.9, 0.2, 8), ("a", "a", "a", "b", "a", "b", "a", "c")
-    every = replace(grasps, score=score, kind=kinds)
+    palms = np.tile(np.eye(4), (8, 1, 1))
+    every = replace(grasps, score=score, kind=kinds, T_frame_palm=palms)
     halves = [every[np.arange(1, 8, 2)], every[np.arange(0, 8, 2)]]
     assert the_best(halves, 4).score.tolist() == score[[0, 1, 3, 7]].tolist()
     assert the_best(halves, 2).kind == ("a", "b")
     assert len(the_best(halves, 20)) == 8
+
+
+def test_a_short_list_takes_what_differs_before_what_is_hardly_better(grasps) -> None:
+    palms = np.tile(np.eye(4), (8, 1, 1))
+    palms[:, 0, 3] = [0.0, 0.001, 0.002, 0.003, 0.2, 0.201, 0.3, 0.3]
+    score = np.array([0.9, 0.89, 0.88, 0.87, 0.8, 0.79, 0.05, 0.04])
+    every = replace(grasps, score=score, kind=("a",) * 8, T_frame_palm=palms)
+    assert the_best([every], 2).score.tolist() == [0.9, 0.8]
+    assert the_best([every], 3).score.min() >= 0.8  # what hardly holds stays out
+    assert the_best([every], 1).score.tolist() == [0.9]
 
 
 def test_spread_takes_kinds_in_turn_and_the_farthest_palm_of_each() -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from dexgrasp.errors import NoGraspError
 from dexgrasp.evaluation.plausibility import CONTACT_THRESHOLD
 from dexgrasp.evaluation.reach import hand_contact
-from dexgrasp.geometry import rotation_between
 from dexgrasp.hands import HandModel
 from dexgrasp.simulation.self_contact import self_overlap
 from dexgrasp.synthesis.candidates import Candidates, joined
@@ -28,8 +27,6 @@ TILT_WEIGHT = 2.0  # of the weight's torque [Nm]
 WEAK_WEIGHT = 1.0  # of the missing share of friction for the weight
 MAX_FACING = -0.4  # cosine between the finger's and the object's normal at a contact
 TABLE_MARGIN = 0.002  # [m] that covering spheres may reach into the table on the way in
-NEAR, ALIKE = 0.02, 0.35  # [m], [rad] within which two palms are one grasp
-SPREAD_LENGTH = 0.06  # [m] between two palms that count as much as a radian
 PRESHAPING = np.array([0.25, 0.5, 0.75, 1.0])  # of the way from open to pregrasp
 MAX_SELF = 0.0005  # [m] that a hand's links may truly overlap
 SELF_MARGIN = 0.001  # [m] that covering spheres of the opened fingers may overlap
@@ -206,49 +203,6 @@ def clear_approach(
         clear &= (hand.sphere_radii - distance).max(axis=1) < config.max_overlap
         clear &= (hand.sphere_radii - (moved[..., 2] - geometry.table)).max(axis=1) < TABLE_MARGIN
     return clear
-
-
-def spread(prepared: Prepared, count: int) -> Prepared:
-    """`count` of them, kind by kind in turn, each the palm farthest from those before it.
-
-    The first of a list that is in the order of its promise comes first.
-    """
-    palms, kinds = prepared.candidates.palms, np.array(prepared.candidates.kinds)
-    left = {kind: np.flatnonzero(kinds == kind).tolist() for kind in dict.fromkeys(kinds)}
-    distance = np.full(len(prepared), np.inf)
-    chosen: list[int] = []
-    while left and len(chosen) < count:
-        for kind in list(left)[: count - len(chosen)]:
-            rows = left[kind]
-            row = rows.pop(int(np.argmax(distance[rows])))
-            chosen.append(row)
-            turned = np.linalg.norm(rotation_between(palms[[row]], palms), axis=1)
-            moved = np.linalg.norm(palms[:, :3, 3] - palms[row, :3, 3], axis=1)
-            distance = np.minimum(distance, turned + moved / SPREAD_LENGTH)
-            if not rows:
-                del left[kind]
-    return prepared.take(np.array(chosen, dtype=int))
-
-
-def diverse(prepared: Prepared, count: int) -> Array:
-    """Rows of the first `count` that differ from better ones, then of the rest as needed."""
-    chosen: list[int] = []
-    rest: list[int] = []
-    palms = prepared.candidates.palms
-    for n in range(len(prepared)):
-        pose = palms[n : n + 1]
-        others = palms[chosen]
-        near = np.linalg.norm(others[:, :3, 3] - pose[:, :3, 3], axis=1) < NEAR
-        if len(chosen) and near.any():
-            close = others[near]
-            turn = rotation_between(np.repeat(pose, len(close), axis=0), close)
-            if (np.linalg.norm(turn, axis=1) < ALIKE).any():
-                rest.append(n)
-                continue
-        chosen.append(n)
-        if len(chosen) == count:
-            break
-    return np.array((chosen + rest)[:count], dtype=int)
 
 
 def merged(parts: Sequence[Prepared]) -> Prepared:

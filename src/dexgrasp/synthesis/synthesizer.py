@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
@@ -18,12 +18,10 @@ from dexgrasp.synthesis.condition import Condition
 from dexgrasp.synthesis.config import ShakeConfig, SynthesisConfig
 from dexgrasp.synthesis.filters import (
     Prepared,
-    diverse,
     grasp_set,
     in_order,
     merged,
     prepare,
-    spread,
 )
 from dexgrasp.synthesis.generators import GENERATORS
 from dexgrasp.synthesis.generators.placement import grasp_types
@@ -32,9 +30,10 @@ from dexgrasp.synthesis.guess import certainty
 from dexgrasp.synthesis.quality import features
 from dexgrasp.synthesis.ranking import RankingModel
 from dexgrasp.synthesis.refine import refine
+from dexgrasp.synthesis.selection import diverse, ranked, spread, the_best
 from dexgrasp.synthesis.shake import held_when_expected, shake
 from dexgrasp.synthesis.wishes import touch_where_asked
-from dexgrasp.types import GraspSet, concatenated
+from dexgrasp.types import GraspSet
 
 ANYHOW = Condition()
 CHECKS = ("lift", "shake")
@@ -303,20 +302,6 @@ class GeneratingSynthesizer:
                 return
         if not found:
             raise failure or NoGraspError(f"none of {tried} grasps held when it was shaken")
-
-
-def ranked(sets: Sequence[GraspSet]) -> GraspSet:
-    """The grasps of several sets as one, best first."""
-    grasps = concatenated(sets)
-    return grasps[np.argsort(-grasps.score, kind="stable")]
-
-
-def the_best(sets: Sequence[GraspSet], count: int) -> GraspSet:
-    """The best `count` of several sets, best first, the best of each kind among them."""
-    grasps = ranked(sets)
-    first = [grasps.kind.index(kind) for kind in dict.fromkeys(grasps.kind)][:count]
-    rest = np.delete(np.arange(len(grasps)), first)[: count - len(first)]
-    return grasps[np.sort(np.concatenate([first, rest]).astype(int))]
 
 
 def refuse(geometry: GraspGeometry, config: SynthesisConfig) -> None:
