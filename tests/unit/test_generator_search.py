@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from dexgrasp.errors import NoGraspError, UnknownNameError
 from dexgrasp.hands import HandModel, hand_names
-from dexgrasp.objects import load_object
+from dexgrasp.objects import ObjectModel, load_object
 from dexgrasp.synthesis import Condition, GraspGeometry, SynthesisConfig, box_region
 from dexgrasp.synthesis.filters import prepare
 from dexgrasp.synthesis.generators import GENERATORS, search
@@ -345,3 +346,18 @@ def test_hands_from_a_side_are_not_crowded_out_by_those_from_above() -> None:
     assert kept.tolist() == [0, 4, 5, 6, 7]
     assert search.best_of_each(kinds, band, cost, 8, limit=1.0).tolist() == [0, 1, 4, 5, 6, 7]
     assert search.best_of_each([], np.zeros(0), np.zeros(0), 3, limit=1.0).size == 0
+
+
+@pytest.mark.parametrize("name", hand_names())
+def test_what_lies_flat_is_taken_from_above_across_its_narrow_sides(name: str) -> None:
+    mesh = trimesh.creation.box((0.16, 0.02, 0.015))
+    geometry = GraspGeometry(ObjectModel.from_mesh("bar", mesh, mass=0.1), np.eye(4), -0.0075)
+    hand, config = the_hand(name), SynthesisConfig.load()
+    rng = np.random.default_rng(0)
+    proposed = search.propose(hand, geometry, config, ANYHOW, rng)
+    prepared = prepare(hand, geometry, proposed, config, ANYHOW)
+    assert len(prepared) >= 100
+    palms = prepared.candidates.palms
+    assert (palms[:, :3, :3] @ hand.T_palm_grasp[:3, 2] @ DOWN > 0.8).all()
+    sideways = np.abs(prepared.candidates.surfaces[..., 1]) > 0.8
+    assert sideways[prepared.candidates.used].mean() > 0.8

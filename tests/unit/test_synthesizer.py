@@ -13,6 +13,7 @@ from dexgrasp.simulation.self_contact import self_overlap
 from dexgrasp.synthesis import GraspGeometry, SynthesisConfig, make_synthesizer
 from dexgrasp.synthesis.check import SIDES, around
 from dexgrasp.synthesis.filters import MAX_SELF
+from dexgrasp.synthesis.generators import GENERATORS
 
 SHIPPED = SynthesisConfig.load()
 CHECK = SHIPPED.check.model_copy(
@@ -62,6 +63,23 @@ def test_physics_puts_a_grasp_that_lifts_first() -> None:
     grasps = make_synthesizer("optimize", QUICK).synthesize(hand, can(), 6, seed=1)
     assert grasps.score[0] > 0.5
     assert (np.diff(grasps.score) <= 0.0).all()
+
+
+def test_a_proposal_without_a_grasp_is_followed_by_another(monkeypatch) -> None:
+    calls = []
+
+    def unlucky_once(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise NoGraspError("nothing this time")
+        return optimize(*arguments)
+
+    optimize = GENERATORS["optimize"]
+    monkeypatch.setitem(GENERATORS, "optimize", unlucky_once)
+    check = CHECK.model_copy(update={"proposals": 2})
+    synthesizer = make_synthesizer("optimize", QUICK.model_copy(update={"check": check}))
+    assert len(synthesizer.synthesize(HandModel.load("allegro_right"), can(), 4, seed=1))
+    assert len(calls) == 2
 
 
 def test_too_large_an_object_is_refused_with_its_size() -> None:

@@ -171,8 +171,8 @@ class GeneratingSynthesizer:
         failure: NoGraspError | None = None
         for round_ in range(settings.proposals):
             rng = np.random.default_rng([seed, round_])
-            proposed.append(self._proposed(hand, geometry, condition, rng))
             try:
+                proposed.append(self._proposed(hand, geometry, condition, rng))
                 prepared = prepare(hand, geometry, joined(proposed), self.config, condition)
             except NoGraspError as error:
                 failure = error

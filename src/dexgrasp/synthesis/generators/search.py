@@ -44,12 +44,17 @@ from dexgrasp.synthesis.geometry import GraspGeometry
 from dexgrasp.synthesis.sampling import Starts, unit
 from dexgrasp.synthesis.skin import sphere_skin
 from dexgrasp.synthesis.squeeze import open_step
+from dexgrasp.synthesis.walls import Spots
 from dexgrasp.synthesis.wishes import kept_wishes
 from dexgrasp.types import Array
 
 STEEP = np.array([0.5, 0.85])  # cosine to the vertical of an oblique approach, and of a steep one
 BACKS = np.array([0.0, 0.03, 0.1])  # [m], the span of `filters.SWEEP`
-LOW_SHARE = 0.4  # of a flat object's height, from which on tips beside it are tried
+LOW_SHARE = 0.4  # of a low object's height, from which on tips beside it are tried
+FLAT = 0.017  # [m] of an object whose sides are hardly reached above the table:
+FLAT_SHARE = 0.6  # the same there, where only the highest tips stay above the table,
+SIDE = 0.8  # the largest vertical component of such a side's normal,
+DOWNWARD = 0.4  # and the half angle of the cone in which hands come for it [rad]
 TIP_SHARE = 0.7  # of a fingertip's radius that must be free: tips reach in beside their middle
 
 
@@ -211,7 +216,8 @@ def touchable(
         balls = points + settings.tip_room * normals
         gap, _ = geometry.model.sdf.query(balls)
         fits = gap > free
-        fits &= balls[:, 2] - geometry.table > min(free, LOW_SHARE * (high - low)[2])
+        share = FLAT_SHARE if lies_flat(geometry) else LOW_SHARE
+        fits &= balls[:, 2] - geometry.table > min(free, share * (high - low)[2])
         open_ = np.flatnonzero(fits)[:wanted]
         if len(open_) >= wanted // 4:
             break
@@ -240,6 +246,9 @@ def place_palms(
     if condition.any_fingers:
         types = [k for k in types if len(k.fingers) >= settings.fingers] or types
     spots = spots_at(geometry, condition, points, normals) if condition.somewhere else None
+    if spots is None and lies_flat(geometry):
+        spots = narrow_sides(geometry, condition, points, normals)
+        condition = from_above(condition)
     box = points.min(axis=0), points.max(axis=0)
     count = settings.palms
     starts = starts_around(hand, geometry, condition, types, spots, box, count, rng)
@@ -258,6 +267,31 @@ def place_palms(
         free,
     )
     return taken(starts, np.flatnonzero(free))
+
+
+def lies_flat(geometry: GraspGeometry) -> bool:
+    """Whether the object is too low for fingertips to reach its sides freely."""
+    return bool(geometry.bounds[1][2] - geometry.table < FLAT)
+
+
+def narrow_sides(
+    geometry: GraspGeometry, condition: Condition, points: Array, normals: Array
+) -> Spots | None:
+    """Places between two sides of what lies flat, where fingertips close along the table.
+
+    points, normals: (P, 3), of `touchable`. None where it is too wide everywhere.
+    """
+    side = np.abs(normals[:, 2]) < SIDE
+    spots = spots_at(geometry, condition, points[side], normals[side])
+    spots = spots.take(np.isfinite(spots.across[:, 0]))
+    return spots if len(spots) else None
+
+
+def from_above(condition: Condition) -> Condition:
+    """The same with an approach straight from above, where none is asked for."""
+    if condition.approach is not None:
+        return condition
+    return replace(condition, approach=np.array([0.0, 0.0, -1.0]), cone=DOWNWARD)
 
 
 def choose(
