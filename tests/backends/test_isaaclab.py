@@ -34,7 +34,7 @@ def placement():
 def test_every_promise_holds(name: str, placement) -> None:
     hand, config = HandModel.load(name), SimulationConfig.load()
     checked = check_backend(
-        lambda worlds: make_backend("isaaclab", hand, config, worlds), placement, worlds=1
+        lambda worlds: make_backend("isaaclab", hand, config, worlds), placement, worlds=2
     )
     assert len(checked) == 20
 
