@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -63,6 +64,22 @@ def test_an_environment_without_isaaclab_says_so_over_the_wire(tmp_path) -> None
     line = f'PYTHONPATH={source} exec {sys.executable} "$@"'
     with pytest.raises(BackendError, match=r"isaaclab is missing .* run `make isaaclab`"):
         client.Worker(executable(tmp_path / "python", line))
+
+
+def test_an_interrupt_of_the_whole_launch_leaves_the_process_to_the_bridge(tmp_path) -> None:
+    """A process that believes it has IsaacLab answers after it, and ends with the socket."""
+    (tmp_path / "isaaclab-3.0.0.dist-info").mkdir()
+    facts = "Metadata-Version: 2.1\nName: isaaclab\nVersion: 3.0.0\n"
+    (tmp_path / "isaaclab-3.0.0.dist-info" / "METADATA").write_text(facts)
+    path = f"WARP_CACHE_PATH={tmp_path} PYTHONPATH={resource_root() / 'src'}:{tmp_path}"
+    running = client.Worker(executable(tmp_path / "python", f'{path} exec {sys.executable} "$@"'))
+    running._process.send_signal(signal.SIGINT)
+    for _ in range(2):
+        with pytest.raises(BackendError, match="'NoneType' object has no attribute 'step'"):
+            running.call("step")
+    assert running.alive
+    running.close()
+    assert not running.alive
 
 
 @pytest.mark.parametrize("version", ["2.2.0", "4.0.0"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import signal
 import socket
 import sys
 import traceback
@@ -86,7 +87,12 @@ def serve(wire: Connection) -> None:
 
 
 def main() -> None:
-    """Greet with ("ok", None), or with the reason why not."""
+    """Greet with ("ok", None), or with the reason why not.
+
+    An interrupt goes to the whole group of processes that a launch ends; the other side has
+    things to finish then, and closes the socket.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     wire = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
     try:
         check_environment()
