@@ -11,7 +11,13 @@ from dexgrasp.errors import GraspError, NoGraspError, UnknownNameError
 from dexgrasp.evaluation.plausibility import plausibilities
 from dexgrasp.hands import HandModel, hand_names
 from dexgrasp.objects import load_object
-from dexgrasp.synthesis import Condition, GraspGeometry, SynthesisConfig, make_synthesizer
+from dexgrasp.synthesis import (
+    Condition,
+    GraspGeometry,
+    SynthesisConfig,
+    make_synthesizer,
+    synthesizer,
+)
 from dexgrasp.synthesis.candidates import Candidates
 from dexgrasp.synthesis.filters import Prepared
 from dexgrasp.synthesis.selection import spread, the_best
@@ -61,6 +67,24 @@ def test_where_hardly_anything_holds_the_expected_friction_is_enough(hand) -> No
     only_then = found[shaken >= CONFIG.shake.allowed]
     assert len(only_then)
     assert held_when_expected(hand, marker, only_then, CONFIG.shake).all()
+
+
+def test_rounds_are_short_until_something_holds(can, monkeypatch) -> None:
+    sizes = []
+
+    def unlucky_twice(hand, geometry, grasps, settings):
+        sizes.append(len(grasps))
+        return np.full(len(grasps), np.inf if len(sizes) < 3 else 0.0)
+
+    monkeypatch.setattr(synthesizer, "shake", unlucky_twice)
+    monkeypatch.setattr(
+        synthesizer, "held_when_expected", lambda h, o, g, s: np.zeros(len(g), bool)
+    )
+    settings, hand = CONFIG.shake, HandModel.load("allegro_right")
+    found = make_synthesizer("search", check="shake").synthesize(hand, can, 40, seed=0)
+    assert len(found) == 40
+    assert sizes[:3] == [settings.first_batch << k for k in range(3)]
+    assert sizes[3] > settings.first_batch << 3
 
 
 def test_one_seed_gives_one_answer(hand, can, grasps) -> None:

@@ -247,8 +247,8 @@ class GeneratingSynthesizer:
     ) -> Iterator[GraspSet]:
         """Rounds of the generator until `count` grasps have held, or no more may be tried.
 
-        The first round is a short one: somebody may be waiting for a first grasp. Raises
-        NoGraspError.
+        Until one has held, rounds are short ones, each twice the last: somebody may be waiting
+        for a first grasp. Raises NoGraspError.
         """
         failure: NoGraspError | None = None
         tried = found = 0
@@ -257,10 +257,11 @@ class GeneratingSynthesizer:
             if idle > settings.patience:
                 break
             rng = np.random.default_rng([seed, round_])
-            most = settings.batch if round_ else settings.first_batch
+            first = min(settings.first_batch << round_, settings.batch)
+            most = settings.batch if found else first
             wanted = settings.spare * (count - found)
             # More is proposed than is tried, so that what is tried can differ.
-            effort = (settings.choice if round_ else 1.0) * min(wanted, most) / settings.batch
+            effort = (settings.choice if found else 1.0) * min(wanted, most) / settings.batch
             effort = min(1.0, harder * max(settings.least_effort, effort))
             # To try one more costs a tenth of what it takes to propose it.
             batch = min(math.ceil(wanted * (tried + 2) / (found + 1)), most)
@@ -279,7 +280,7 @@ class GeneratingSynthesizer:
                 continue
             likely = self.ranking.probability(features(geometry, prepared))
             prepared = prepared.take(np.argsort(-likely, kind="stable"))
-            if not round_:  # the first grasps shall hold rather than differ
+            if not found:  # the first grasps shall hold rather than differ
                 prepared = prepared.take(np.arange(min(len(prepared), 2 * batch)))
             prepared = spread(prepared, batch)
             grasps = grasp_set(hand, geometry, prepared, self.generator)
